@@ -1,0 +1,22 @@
+"""Colmet's own cost and health on a node: row `node` for the process, and one for each source by name."""
+from colmet.common.schema import NODE, Table, counter, gauge
+
+TABLE = Table("colmet", NODE, __doc__, (
+    counter("since", "ns", "Unix time at which the counters began: the start of colmet-node", fold="min"),
+    counter("samples", "count", "times the source was read; of `node`, ticks"),
+    counter("failures", "count", "of them, failed"),
+    counter("late", "count", "ticks left out because the one before took too long"),
+    counter("duration", "ns", "wall time spent reading"),
+    counter("cpu", "ns", "CPU time spent reading; of `node`, the whole process"),
+    gauge("age", "ns", "age of the value taken from a slow source"),
+    gauge("rss", "bytes", "resident memory of the process"),
+    counter("sent", "count", "batches handed to ZeroMQ, resent ones included"),
+    counter("acknowledged", "count", "batches that the collector has on disk"),
+    gauge("kept", "count", "batches kept until they are acknowledged"),
+    counter("dropped_full", "count", "batches dropped, the oldest first, because the outbox was full"),
+    counter("dropped_refused", "count", "batches that the collector refused"),
+    counter("resent", "count", "batches sent again"),
+    counter("clock_steps", "count", "times the wall clock was set by more than 1 s"),
+    counter("lost_events", "count", "times the watch on the job directories overflowed, each followed by a new listing"),
+    counter("jobs_cut", "count", "jobs that did not fit into involved_jobs"),
+), instance="part", default=True)

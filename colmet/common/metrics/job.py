@@ -1,0 +1,30 @@
+"""A job on one node, one row when it ended: what it used in all, and what was stored of it."""
+from colmet.common.metrics import jobproc, taskstats
+from colmet.common.schema import JOB, Table, gauge
+
+CPU_SOURCES = ("", "cgroup v1", "cgroup v2", "wait4", "last sample")     # cells hold the place in this list
+END_SOURCES = ("", "exact", "records", "last sample")
+STORED = (taskstats.TABLE, jobproc.TABLE)
+
+
+def _which(names):
+    return ", ".join("%d=%s" % (place, name) for place, name in enumerate(names) if name)
+
+
+TABLE = Table("job", JOB, __doc__, (
+    gauge("start", "ns", "Unix time at which its directory or first process was made", fold="min"),
+    gauge("end", "ns", "Unix time at which its last process ended", fold="max"),
+    gauge("end_source", _which(END_SOURCES), "how exactly the end was read", fold="max"),
+    gauge("wall", "ns", "from start to end", fold="max"),
+    gauge("cpu", "ns", "CPU time of all its processes"),
+    gauge("cpu_source", _which(CPU_SOURCES), "where `cpu` was read", fold="max"),
+    gauge("peak_memory", "bytes", "most memory held at one time", fold="max"),
+    gauge("peak_memory_source", _which(CPU_SOURCES), "where `peak_memory` was read; wait4 gives the "
+          "largest single process", fold="max"),
+    gauge("read_bytes", "bytes", "fetched from storage"),
+    gauge("write_bytes", "bytes", "sent to storage"),
+    gauge("io_source", _which(CPU_SOURCES), "where the two were read", fold="max"),
+    gauge("first_sequence", "count", "first batch of its node's session with a row of it", fold="min"),
+    gauge("last_sequence", "count", "last batch with a row of it, this row's own", fold="max"),
+    gauge("samples", "count", "ticks at which it was read"),
+) + tuple(gauge("rows_" + table.name, "count", "rows made for " + table.name) for table in STORED), default=True)

@@ -1,0 +1,78 @@
+"""The node as a whole, from /proc/uptime, meminfo, vmstat, stat and loadavg (proc(5))."""
+from colmet.common.schema import NODE, Table, counter, gauge
+
+
+def _memory(name, doc, unit="kB"):
+    return gauge("meminfo_" + name, unit, doc, "Q")
+
+
+def _cpu(name, doc):
+    return counter("stat_cpu_" + name, "USER_HZ", doc, "Q")
+
+
+TABLE = Table("procstats_default", NODE, __doc__, (
+    counter("uptime_total", "s", "since the node started", "Q"),
+    counter("uptime_idle", "s", "idle time of all CPUs together", "Q"),
+    _memory("memtotal", "usable memory"),
+    _memory("memfree", "memory that nothing uses"),
+    _memory("buffers", "cache of block devices"),
+    _memory("cached", "page cache, tmpfs and shared memory"),
+    _memory("swapcached", "in swap and in memory as well"),
+    _memory("active", "used recently"),
+    _memory("inactive", "not used recently: reclaimed first"),
+    _memory("unevictable", "can never be reclaimed"),
+    _memory("mlocked", "locked by mlock(2)"),
+    _memory("swaptotal", "swap in all"),
+    _memory("swapfree", "swap that nothing uses"),
+    _memory("dirty", "waiting to be written to storage"),
+    _memory("writeback", "being written to storage"),
+    _memory("anonpages", "mapped by processes and backed by no file"),
+    _memory("mapped", "files mapped by processes"),
+    _memory("shmem", "shared memory and tmpfs"),
+    _memory("slab", "the kernel's own structures"),
+    _memory("sreclaimable", "of slab, what can be reclaimed"),
+    _memory("sunreclaim", "of slab, what cannot be reclaimed"),
+    _memory("kernelstack", "kernel stacks of all tasks"),
+    _memory("pagetables", "page tables"),
+    _memory("nfs_unstable", "sent to an NFS server, not yet committed; gone from newer kernels"),
+    _memory("bounce", "bounce buffers of block devices"),
+    _memory("writebacktmp", "buffers of FUSE writeback"),
+    _memory("commitlimit", "most that may be committed under strict overcommit"),
+    _memory("committed_as", "promised to processes"),
+    _memory("vmalloctotal", "address space for vmalloc"),
+    _memory("vmallocused", "of it, used"),
+    _memory("vmallocchunk", "largest free piece of it"),
+    _memory("anonhugepages", "of anonpages, in transparent huge pages"),
+    _memory("hugepages_total", "huge pages in the pool", "count"),
+    _memory("hugepages_free", "of them, free", "count"),
+    _memory("hugepages_rsvd", "of them, promised", "count"),
+    _memory("hugepages_surp", "above the pool's size", "count"),
+    _memory("hugepagesize", "size of a huge page"),
+    gauge("meminfo_hardwarecorrupted", "kB", "taken out of use by the kernel after an error; never on the 0.6 wire"),
+    _memory("directmap4k", "kernel memory mapped in 4 KiB pages"),
+    _memory("directmap2m", "kernel memory mapped in 2 MiB pages"),
+    counter("vmstat_pgpgin", "KiB", "read from block devices", "Q"),
+    counter("vmstat_pgpgout", "KiB", "written to block devices", "Q"),
+    counter("vmstat_pswpin", "pages", "read from swap", "Q"),
+    counter("vmstat_pswpout", "pages", "written to swap", "Q"),
+    counter("vmstat_pgfault", "count", "page faults", "Q"),
+    counter("vmstat_pgmajfault", "count", "page faults that needed I/O", "Q"),
+    _cpu("user", "in user mode, guests included"),
+    _cpu("nice", "in user mode at a low priority"),
+    _cpu("system", "in the kernel"),
+    _cpu("idle", "idle"),
+    _cpu("iowait", "idle while I/O is under way"),
+    _cpu("irq", "serving interrupts"),
+    _cpu("softirq", "serving soft interrupts"),
+    _cpu("guest", "running guests; 0.6 put the stolen time here"),
+    _cpu("guest_nice", "running guests at a low priority; 0.6 put `guest` here"),
+    counter("stat_intr", "count", "interrupts", "Q"),
+    counter("stat_ctxt", "count", "context switches", "Q"),
+    counter("stat_processes", "count", "tasks made since the node started", "Q"),
+    gauge("stat_procs_blocked", "count", "tasks waiting for I/O", "Q"),
+    gauge("loadavg_1min", "tasks", "runnable or waiting for I/O, mean of a minute", "f", code="d"),
+    gauge("loadavg_5min", "tasks", "runnable or waiting for I/O, mean of 5 minutes", "f", code="d"),
+    gauge("loadavg_15min", "tasks", "runnable or waiting for I/O, mean of 15 minutes", "f", code="d"),
+    gauge("loadavg_runnable", "tasks", "runnable at this instant", "f", code="d"),
+    gauge("loadavg_total_threads", "tasks", "that exist at this instant", "f", code="d"),
+), default=True, involved_jobs="wire", switch="procstats")

@@ -1,0 +1,25 @@
+"""The sources of a node. Each module here reads one of them; `NAMES` lists those that exist.
+
+A module has `TABLES`, what it gives, and a class `Backend`:
+
+    Backend(root, options)  `root` is the Path of the file system, "/" in production; raises
+                            `Unavailable(reason)` on a machine that lacks the source
+    sample(jobs)            {table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
+                            is one of them or None for the node, `instance` is text ("" where the table
+                            has none), `values` follow the table's metrics, None is "not known"
+    close()                 frees what it holds
+
+`SLOW = True` in a module gives the source a thread of its own; ticks take its latest rows.
+"""
+from importlib import import_module
+
+NAMES = ("taskstats", "procstats", "jobproc")
+
+
+class Unavailable(Exception):
+    """This machine does not have the source, or not for this user; the text says why, and what to do."""
+
+
+def load(name):
+    """The module of the source `name`."""
+    return import_module("colmet.node.backends." + name)

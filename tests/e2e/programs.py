@@ -1,0 +1,63 @@
+"""Starting the real programs for tests: a private folder, free ports on loopback, output kept in files."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+
+def free_port():
+    """A pair of free TCP ports (N, N + 1) on loopback; returns N."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+                return port
+            except OSError:
+                continue
+
+
+def wait_for(condition, seconds, what):
+    """The first true value of `condition()`; fails after `seconds` naming `what` did not happen."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("after %s s still no %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+class Program:
+    """A running `module` (``colmet.node.main``) with `arguments`; stdout and stderr go to files in `folder`."""
+
+    def __init__(self, module, arguments, folder, **options):
+        self.name = module.split(".")[1]
+        self.out = folder / (self.name + ".out")
+        self.err = folder / (self.name + ".err")
+        command = [sys.executable, "-m", module] + [str(argument) for argument in arguments]
+        with open(self.out, "ab") as out, open(self.err, "ab") as err:
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, **options)
+        self.pid = self.process.pid
+
+    def errors(self):
+        """What it wrote on stderr so far."""
+        return self.err.read_text(errors="replace")
+
+    def stop(self, sign=signal.SIGTERM, timeout=30):
+        """Send `sign` and return the exit code."""
+        if self.process.poll() is None:
+            os.kill(self.pid, sign)
+        return self.process.wait(timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
