@@ -1,0 +1,241 @@
+"""The journal: append-only segments on disk that outlive any crash, written by one process, read by many.
+
+A directory holds segments ``<20-digit start position>.journal``. A position is a byte offset that only grows,
+over all segments. An entry, little-endian: u32 length of what follows the checksum, u32 CRC-32 of that, u8 kind,
+u64 arrival (ns, wall clock), payload. `Journal` writes and holds the lock; `read` needs no lock.
+"""
+import errno
+import fcntl
+import os
+import struct
+import time
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+SCHEMAS = 1                         # payload: JSON of `wire.schemas(tables)`
+NATIVE = 2                          # payload: `wire.join` of a batch's frames
+LEGACY = 3                          # payload: a message of Colmet 0.6
+SEGMENT_BYTES = 64 * 2 ** 20
+SUFFIX = ".journal"
+LOCK = "lock"
+_HEAD = struct.Struct("<IIBQ")      # length, crc, kind, arrival
+_BODY = struct.Struct("<BQ")
+_PREFIX = _HEAD.size - _BODY.size   # bytes that `length` does not count
+_READ_AHEAD = 2 ** 20
+
+
+class Locked(OSError):
+    """Another process writes this journal."""
+
+
+class Entry(NamedTuple):
+    """One entry; `next` is the position after it, `arrival` the wall clock in ns when it was received."""
+    position: int
+    next: int
+    kind: int
+    arrival: int
+    payload: bytes
+
+
+class Journal:
+    """The writing end. Raises OSError where the directory cannot be used, `Locked` where another process writes
+    it. What a crash left unfinished at the very end is cut off at opening: `cut` is its length in bytes;
+    `damaged` says that the last segment is broken further up, and is left as it is."""
+
+    def __init__(self, directory, segment_bytes=SEGMENT_BYTES):
+        self.directory = Path(directory)
+        self.segment_bytes = segment_bytes
+        self.cut, self.damaged = 0, False
+        self.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
+        self._file = -1
+        try:
+            _lock(self._lock, self.directory)
+            self._open_last()
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def start(self):
+        """Position of the oldest entry kept."""
+        return segments(self.directory)[0]
+
+    @property
+    def end(self):
+        """Position after the last entry."""
+        return self._segment + self._size
+
+    @property
+    def segment(self):
+        """Start of the segment that the next entry goes to."""
+        return self.end if self._size >= self.segment_bytes else self._segment
+
+    def append(self, kind, payload, arrival=None):
+        """Write an entry, visible to readers at once and durable after `sync`; returns the position after it.
+        Raises OSError (ENOSPC on a full disk) and then leaves the journal as it was."""
+        if self._size >= self.segment_bytes:
+            self._begin(self.end)
+        arrival = time.time_ns() if arrival is None else arrival
+        crc = zlib.crc32(payload, zlib.crc32(_BODY.pack(kind, arrival)))
+        head = _HEAD.pack(_BODY.size + len(payload), crc, kind, arrival)
+        try:
+            _write(self._file, [head, payload], self._size)
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(head) + len(payload)
+        return self.end
+
+    def sync(self):
+        """Make all that was appended durable (fdatasync). After an OSError nobody knows what is on the disk:
+        the journal is to be closed and opened again."""
+        os.fdatasync(self._file)
+
+    def advance(self, position):
+        """Go on at `position` at least: positions that a reader has passed are never used again."""
+        if position > self.end:
+            self._begin(position)
+
+    def free(self, position):
+        """Remove the segments that lie wholly below `position`, but never the one being written."""
+        starts = segments(self.directory)
+        for start, following in zip(starts, starts[1:]):
+            if following <= position:
+                _path(self.directory, start).unlink()
+
+    def close(self):
+        """Give up files and lock."""
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
+
+    def _open_last(self):
+        starts = segments(self.directory)
+        if not starts:
+            self._begin(0)
+            return
+        self._segment = starts[-1]
+        self._file = os.open(_path(self.directory, self._segment), os.O_RDWR)
+        size = os.fstat(self._file).st_size
+        self._size = _sound_bytes(self.directory, self._segment)
+        if self._size < size and _whole_entry(self._file, self._size, size):
+            self.damaged = True
+            self._begin(self._segment + size)
+        elif self._size < size:
+            self.cut = size - self._size
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
+
+    def _begin(self, position):
+        """Begin the segment at `position`; the one before it is made durable first, so that only the last
+        segment of a journal can have an unfinished end."""
+        if self._file >= 0:
+            os.fsync(self._file)
+        file = os.open(_path(self.directory, position), os.O_RDWR | os.O_CREAT, 0o640)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._segment, self._size = file, position, 0
+        _sync_directory(self.directory)
+
+
+def read(directory, position=0, skipped=None):
+    """Iterate over the entries from `position` on, which must be one that an `Entry` or `append` gave. Ends where
+    the journal ends for now, or in the middle of an entry being written; call it again for more. Where `position`
+    was freed it starts at the oldest entry. A segment that is broken before its end is left for the next one:
+    `skipped(position, bytes)` is then called."""
+    starts = segments(directory)
+    ends = starts[1:] + [None]
+    for start, end in zip(starts, ends):
+        if end is not None and end <= position:
+            continue
+        place = max(position, start)
+        try:
+            for entry in _entries(_path(directory, start), start, place):
+                yield entry
+                place = entry.next
+        except FileNotFoundError:       # freed since it was listed
+            continue
+        size = _size(directory, start)
+        if end is not None and place < start + size and skipped:
+            skipped(place, start + size - place)
+
+
+def segments(directory):
+    """Sorted start positions of the segments in `directory`, [] where there is no such directory."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[:-len(SUFFIX)]) for name in names if name.endswith(SUFFIX) and name[:20].isdigit())
+
+
+def _entries(path, start, position):
+    with open(path, "rb", buffering=_READ_AHEAD) as file:
+        file.seek(position - start)
+        left = os.fstat(file.fileno()).st_size - (position - start)
+        while left >= _HEAD.size:
+            length, crc, kind, arrival = _HEAD.unpack(file.read(_HEAD.size))
+            if length < _BODY.size or _PREFIX + length > left:
+                return
+            payload = file.read(length - _BODY.size)
+            if zlib.crc32(payload, zlib.crc32(_BODY.pack(kind, arrival))) != crc:
+                return
+            following = position + _PREFIX + length
+            yield Entry(position, following, kind, arrival, payload)
+            position, left = following, left - _PREFIX - length
+
+
+def _sound_bytes(directory, start):
+    end = start
+    for entry in _entries(_path(directory, start), start, start):
+        end = entry.next
+    return end - start
+
+
+def _whole_entry(file, place, size):
+    """Whether an entry that is not the last begins at `place`: then it is damaged, not unfinished."""
+    head = os.pread(file, _HEAD.size, place)
+    if len(head) < _HEAD.size:
+        return False
+    length = _HEAD.unpack(head)[0]
+    return length >= _BODY.size and place + _PREFIX + length < size
+
+
+def _write(file, parts, place):
+    data = parts
+    left = sum(map(len, parts))
+    while left:
+        written = os.pwritev(file, data, place)
+        left -= written
+        place += written
+        if left:                        # the disk took a part of it: the rest says why
+            data = [b"".join(data)[written:]]
+
+
+def _lock(descriptor, directory):
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Locked(errno.EAGAIN, "in use by another collector", str(directory)) from None
+
+
+def _path(directory, start):
+    return Path(directory) / ("%020d%s" % (start, SUFFIX))
+
+
+def _size(directory, start):
+    try:
+        return os.stat(_path(directory, start)).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _sync_directory(directory):
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
