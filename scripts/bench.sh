@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs every benchmark, each against the Colmet 0.6.10 of the package index in the same run.
+set -eu
+. "$(dirname "$0")/lib.sh"
+begin
+
+scripts/bootstrap.sh
+scripts/peer.sh
+for file in bench/*.py; do
+    say "$file"
+    .venv/bin/python "$file"
+done

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Measures a demonstration job of several processes, from the kernel to an HDF5 file. Ends by itself.
+set -eu
+. "$(dirname "$0")/lib.sh"
+begin
+
+scripts/bootstrap.sh
+PATH="$checkout/.venv/bin:$PATH"
+colmet run --live -- python -m colmet.view.demo
