@@ -1,0 +1,163 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "files.h"
+
+#define MISSING INT64_MIN
+#define PATH_SIZE 32                    /* "2147483647/status" and more */
+#define FIRST_SIZE 4096                 /* bytes; status grows with the groups of its user and the CPUs */
+
+struct files {
+    int proc;
+    char *text;
+    size_t size;
+};
+
+/* The cells of status, which a process without memory (a zombie, a kernel thread) does not have. */
+enum { MEMORY_FIRST = 7, MEMORY_SIZE = 9 };
+
+static int is_gone(int error)
+{
+    return error == -ENOENT || error == -ESRCH;
+}
+
+static int is_refused(int error)
+{
+    return error == -EACCES || error == -EPERM;
+}
+
+/* Makes room for as many bytes again. Returns 0 or -ENOMEM. */
+static int grow(struct files *self)
+{
+    size_t size = self->size ? self->size * 2 : FIRST_SIZE;
+    char *text = realloc(self->text, size);
+
+    if (!text)
+        return -ENOMEM;
+    self->text = text;
+    self->size = size;
+    return 0;
+}
+
+/* Reads all of `fd` into self->text. A file that the kernel writes in one piece is whole when a read gives less
+ * than was asked for. Returns its length or -errno. */
+static ssize_t read_whole(struct files *self, int fd)
+{
+    size_t length = 0;
+
+    for (;;) {
+        ssize_t got;
+
+        if (length == self->size && grow(self))
+            return -ENOMEM;
+        got = read(fd, self->text + length, self->size - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        length += got;
+        if (length < self->size)
+            return length;
+    }
+}
+
+/* Reads one file of a process into the cells. Returns 0 or -errno. */
+static int read_fields(struct files *self, int32_t pid, const char *name, int64_t *cells)
+{
+    char path[PATH_SIZE];
+    ssize_t length;
+    int fd;
+
+    snprintf(path, sizeof path, "%d/%s", (int)pid, name);
+    fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    length = read_whole(self, fd);
+    close(fd);
+    if (length < 0)
+        return length;
+    files_process_parse(self->text, length, cells);
+    return 0;
+}
+
+static void clear(int64_t *cells, int64_t value)
+{
+    for (int cell = 0; cell < FILES_PROCESS_CELLS; cell++)
+        cells[cell] = value;
+}
+
+/* Reads one process. io comes first: where it alone is not there, the kernel does not have it (no
+ * CONFIG_TASK_IO_ACCOUNTING) and the process is alive. Returns 0 or -errno. */
+static int read_process(struct files *self, int32_t pid, int64_t *cells)
+{
+    int error;
+
+    clear(cells, MISSING);
+    error = read_fields(self, pid, "io", cells);
+    if (error && !is_gone(error) && !is_refused(error))
+        return error;
+    error = read_fields(self, pid, "status", cells);
+    if (is_refused(error))
+        return 0;
+    if (!error && cells[MEMORY_SIZE] == MISSING)
+        for (int cell = MEMORY_FIRST; cell <= MEMORY_SIZE; cell++)
+            cells[cell] = 0;
+    return error;
+}
+
+static int64_t joined(int64_t sum, int64_t value)
+{
+    if (sum == MISSING || value == MISSING)
+        return MISSING;
+    return value > INT64_MAX - sum ? INT64_MAX : sum + value;
+}
+
+int files_processes(struct files *self, const int32_t *pids, int count, int64_t *cells)
+{
+    int64_t process[FILES_PROCESS_CELLS];
+    int summed = 0;
+
+    clear(cells, 0);
+    for (int i = 0; i < count; i++) {
+        int error = read_process(self, pids[i], process);
+        if (is_gone(error))
+            continue;
+        if (error)
+            return error;
+        for (int cell = 0; cell < FILES_PROCESS_CELLS; cell++)
+            cells[cell] = joined(cells[cell], process[cell]);
+        summed++;
+    }
+    return summed;
+}
+
+int files_open(struct files **opened, const char *proc)
+{
+    struct files *self = calloc(1, sizeof *self);
+
+    if (!self)
+        return -ENOMEM;
+    self->proc = open(proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self->proc < 0) {
+        int error = -errno;
+        free(self);
+        return error;
+    }
+    *opened = self;
+    return 0;
+}
+
+void files_close(struct files *self)
+{
+    if (!self)
+        return;
+    close(self->proc);
+    free(self->text);
+    free(self);
+}
