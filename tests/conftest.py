@@ -1,0 +1,81 @@
+"""What all tests share: markers, skips that are printed with their reason, and Colmet 0.6.10 to compare with.
+
+    slow      takes long: run on the checkout's own Python only
+    system    installs packages or starts system services: run by ``make test SYSTEM=1`` only
+    root      needs root, for taskstats, cgroups or a change of user
+
+When CI is set, a skip that no line of ``tests/expected-skips`` expects makes the run fail.
+"""
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+EXPECTED = Path(__file__).with_name("expected-skips")
+MARKERS = {
+    "slow": "takes long",
+    "system": "installs packages or starts system services",
+    "root": "needs root",
+}
+
+
+def pytest_configure(config):
+    """Declare the markers."""
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", "%s: %s" % (name, meaning))
+
+
+def pytest_collection_modifyitems(items):
+    """Skip, by name, what this run or this user cannot do."""
+    for item in items:
+        if item.get_closest_marker("system") and os.environ.get("SYSTEM") != "1":
+            item.add_marker(pytest.mark.skip(reason="needs SYSTEM=1: %s" % MARKERS["system"]))
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason=MARKERS["root"]))
+
+
+@pytest.fixture(scope="session")
+def old_colmet():
+    """The folder of the programs of Colmet 0.6.10: $COLMET_06, else where ``make test`` puts them."""
+    folder = Path(os.environ.get("COLMET_06") or CHECKOUT / ".cache" / "colmet-0.6.10" / "bin")
+    if not (folder / "colmet-node").exists():
+        pytest.skip("needs Colmet 0.6.10: make test installs it, or set COLMET_06 to the folder of its programs")
+    return folder
+
+
+def skips(config):
+    """(test, reason) of each skip of this run."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for report in reporter.stats.get("skipped", []) if reporter else []:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        yield report.nodeid, reason[len("Skipped: "):] if reason.startswith("Skipped: ") else reason
+
+
+def unexpected(found, lines):
+    """Those of the skips `found` that no pattern of `lines` ("TEST: REASON", as in a shell; # begins a comment)
+    matches."""
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    texts = ["%s: %s" % skip for skip in found]
+    return [text for text in texts if not any(fnmatchcase(text, pattern) for pattern in patterns)]
+
+
+def pytest_sessionfinish(session):
+    """In CI an unexpected skip makes the run fail."""
+    if os.environ.get("CI") and session.exitstatus == 0 and unexpected(skips(session.config), expected()):
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print every skip with its reason, and in CI which of them nobody expected."""
+    found = list(skips(config))
+    for test, reason in found:
+        terminalreporter.write_line("skipped: %s: %s" % (test, reason))
+    for text in unexpected(found, expected()) if os.environ.get("CI") else []:
+        terminalreporter.write_line("UNEXPECTED SKIP, not in tests/expected-skips: %s" % text, red=True)
+
+
+def expected():
+    """The lines of ``tests/expected-skips``."""
+    return EXPECTED.read_text().splitlines()
