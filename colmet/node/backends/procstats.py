@@ -1,0 +1,121 @@
+"""Reads the node as a whole from /proc/uptime, meminfo, vmstat, stat and loadavg (proc(5)).
+
+Units are those of the files, but for the uptime in whole seconds. Fields are found by their names: a kernel or an
+architecture that lacks one gives "not known" for it.
+"""
+import os
+
+from colmet.common.metrics import cpu, procstats
+from colmet.node.backends import Unavailable
+
+TABLES = (procstats.TABLE, cpu.TABLE)
+CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
+STAT_FIELDS = ("intr", "ctxt", "btime", "processes", "procs_blocked")
+NS = 10 ** 9
+READ = 1 << 16      # bytes; /proc/stat has more on machines with hundreds of CPUs, and is read in pieces
+
+
+def _wanted(prefix):
+    """What follows `prefix` in the metrics' names: the fields of one file."""
+    return frozenset(metric.name[len(prefix):] for metric in procstats.TABLE.metrics
+                     if metric.name.startswith(prefix))
+
+
+MEMINFO_FIELDS = _wanted("meminfo_")
+VMSTAT_FIELDS = _wanted("vmstat_")
+
+
+def parse_uptime(text):
+    """Of /proc/uptime; "3675.92 7017.50"."""
+    total, idle = text.split()[:2]
+    return {"uptime_total": int(float(total)), "uptime_idle": int(float(idle))}
+
+
+def parse_meminfo(text):
+    """Of /proc/meminfo; lines as "MemTotal:   8152596 kB"."""
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        name, number = name.lower(), rest.split(None, 1)[:1]
+        if name in MEMINFO_FIELDS and number and number[0].isdigit():
+            found["meminfo_" + name] = int(number[0])
+    return found
+
+
+def parse_vmstat(text):
+    """Of /proc/vmstat; lines as "pgfault 4711", hundreds of them."""
+    words = text.split()
+    numbers = dict(zip(words[::2], words[1::2]))
+    return {"vmstat_" + name: int(numbers[name]) for name in VMSTAT_FIELDS if numbers.get(name, "").isdigit()}
+
+
+def parse_stat(text):
+    """Of /proc/stat; older kernels lack the last fields of its first line."""
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(" ")
+        if name == "cpu":
+            found.update(("stat_cpu_" + field, int(number)) for field, number in zip(CPU_FIELDS, rest.split()))
+        elif name in STAT_FIELDS:
+            found["stat_" + name] = int(rest.split(None, 1)[0])
+    return found
+
+
+def parse_loadavg(text):
+    """Of /proc/loadavg; "0.35 0.29 0.21 3/347 12345": the fourth is runnable/all tasks."""
+    one, five, fifteen, tasks = text.split()[:4]
+    runnable, _, total = tasks.partition("/")
+    return {"loadavg_1min": float(one), "loadavg_5min": float(five), "loadavg_15min": float(fifteen),
+            "loadavg_runnable": float(runnable), "loadavg_total_threads": float(total)}
+
+
+PARSERS = {"uptime": parse_uptime, "meminfo": parse_meminfo, "vmstat": parse_vmstat, "stat": parse_stat,
+           "loadavg": parse_loadavg}
+
+
+def cpu_values(found):
+    """The values of the table `cpu` from what the files gave."""
+    boot = found.get("stat_btime")
+    found = dict(found, stat_cpu_since=None if boot is None else boot * NS)
+    return [found.get("stat_cpu_" + metric.name) for metric in cpu.TABLE.metrics]
+
+
+class Backend:
+    """The node's counters, from files in `root`/proc that stay open."""
+
+    def __init__(self, root, options):
+        self._tables = options.tables
+        self._fds = {}
+        for name in PARSERS:
+            try:
+                self._fds[name] = os.open(root / "proc" / name, os.O_RDONLY | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue
+        if not self._fds:
+            raise Unavailable("%s has none of %s; is proc mounted there?" % (root / "proc", ", ".join(PARSERS)))
+
+    def sample(self, jobs):
+        """One row of each of its tables; the jobs play no part."""
+        found = {}
+        for name, fd in self._fds.items():
+            found.update(PARSERS[name](_text(fd)))
+        rows = {procstats.TABLE.name: [(None, "", [found.get(metric.name) for metric in procstats.TABLE.metrics])]}
+        if self._tables is None or cpu.TABLE.name in self._tables:
+            rows[cpu.TABLE.name] = [(None, "", cpu_values(found))]
+        return rows
+
+    def close(self):
+        """Closes the files."""
+        while self._fds:
+            os.close(self._fds.popitem()[1])
+
+
+def _text(fd):
+    """All of an open file of the kernel, read anew."""
+    pieces, length = [], 0
+    while True:
+        piece = os.pread(fd, READ, length)
+        pieces.append(piece)
+        length += len(piece)
+        if len(piece) < READ:
+            return b"".join(pieces).decode("ascii", "replace")
