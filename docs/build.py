@@ -79,7 +79,8 @@ def options():
         groups = dict.fromkeys(option.group for option in declared)
         for group in groups:
             rows = [row(option) for option in declared if option.group == group and not option.hidden]
-            text += (title(group, "~") if group else "") + (grid(("option", "default", "meaning"), rows) if rows else "")
+            text += title(group, "~") if group else ""
+            text += grid(("option", "default", "meaning"), rows)
     return text
 
 

@@ -139,7 +139,8 @@ def read_config(path, program, options):
     for key, text in section.items():
         if key not in {name.lower() for name in known}:
             near = difflib.get_close_matches(key, known, 1)
-            raise Usage("--config %s: %s: no such option%s" % (path, key, "; did you mean %s?" % near[0] if near else ""))
+            hint = "; did you mean %s?" % near[0] if near else ""
+            raise Usage("--config %s: %s: no such option%s" % (path, key, hint))
         option = next(option for name, option in known.items() if name.lower() == key)
         values[option.dest] = _value(option, text, path)
     return values

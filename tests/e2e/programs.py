@@ -41,7 +41,8 @@ class Program:
         self.err = folder / (self.name + ".err")
         command = [sys.executable, "-m", module] + [str(argument) for argument in arguments]
         with open(self.out, "ab") as out, open(self.err, "ab") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, **options)
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder,
+                                            **options)
         self.pid = self.process.pid
 
     def errors(self):

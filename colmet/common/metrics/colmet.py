@@ -17,6 +17,6 @@ TABLE = Table("colmet", NODE, __doc__, (
     counter("dropped_refused", "count", "batches that the collector refused"),
     counter("resent", "count", "batches sent again"),
     counter("clock_steps", "count", "times the wall clock was set by more than 1 s"),
-    counter("lost_events", "count", "times the watch on the job directories overflowed, each followed by a new listing"),
+    counter("lost_events", "count", "times the watch on the job directories overflowed; a new listing follows each"),
     counter("jobs_cut", "count", "jobs that did not fit into involved_jobs"),
 ), instance="part", default=True)
