@@ -53,7 +53,7 @@ OPTIONS = (
     CONFIG,
     VERBOSE,
     Option(("-s", "--sample-period"), "longest time from the receipt of a record until it is safe on disk, "
-           "acknowledged and printed", 5.0, float, "s", "SECONDS", check=above(0)),
+           "acknowledged and printed", 5, float, "s", "SECONDS", check=above(0)),
     Option(("--buffer-size",), "records that may be held before that happens at once; it never limits how many are "
            "taken in", 100, int, "records", "N", check=above(0)),
     Option(("--enable-stdout-backend",), "print every record on standard output", False, bool),
@@ -83,7 +83,7 @@ OPTIONS = (
            check=compressor),
     Option(("--hdf5-max-size",), "a fixed file above this size is set aside and a new one begun; with K, M, G or T",
            "2G", str, "bytes", "SIZE", group="HDF5", check=lambda text: _size_fault(text, 1)),
-    Option(("--hdf5-window",), "time that one file PATH.<unix time>.hdf5 covers", 600.0, float, "s", "SECONDS",
+    Option(("--hdf5-window",), "time that one file PATH.<unix time>.hdf5 covers", 600, float, "s", "SECONDS",
            group="HDF5", check=above(0)),
 
     Option(("--elastic-host",), "store in Elasticsearch (not in this release)", metavar="URL", group="Elasticsearch"),
