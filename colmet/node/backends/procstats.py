@@ -12,7 +12,7 @@ TABLES = (procstats.TABLE, cpu.TABLE)
 CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
 STAT_FIELDS = ("intr", "ctxt", "btime", "processes", "procs_blocked")
 NS = 10 ** 9
-READ = 1 << 16      # bytes; /proc/stat has more on machines with hundreds of CPUs, and is read in pieces
+READ = 1 << 14      # bytes asked for at a time; the kernel may give fewer, as of vmstat, though more follows
 
 
 def _wanted(prefix):
@@ -34,11 +34,10 @@ def parse_uptime(text):
 def parse_meminfo(text):
     """Of /proc/meminfo; lines as "MemTotal:   8152596 kB"."""
     found = {}
-    for line in text.splitlines():
+    for line in text.lower().splitlines():
         name, _, rest = line.partition(":")
-        name, number = name.lower(), rest.split(None, 1)[:1]
-        if name in MEMINFO_FIELDS and number and number[0].isdigit():
-            found["meminfo_" + name] = int(number[0])
+        if name in MEMINFO_FIELDS:
+            found["meminfo_" + name] = int(rest.split()[0])
     return found
 
 
@@ -46,7 +45,7 @@ def parse_vmstat(text):
     """Of /proc/vmstat; lines as "pgfault 4711", hundreds of them."""
     words = text.split()
     numbers = dict(zip(words[::2], words[1::2]))
-    return {"vmstat_" + name: int(numbers[name]) for name in VMSTAT_FIELDS if numbers.get(name, "").isdigit()}
+    return {"vmstat_" + name: int(numbers[name]) for name in VMSTAT_FIELDS if name in numbers}
 
 
 def parse_stat(text):
@@ -112,10 +111,8 @@ class Backend:
 
 def _text(fd):
     """All of an open file of the kernel, read anew."""
-    pieces, length = [], 0
-    while True:
-        piece = os.pread(fd, READ, length)
-        pieces.append(piece)
-        length += len(piece)
-        if len(piece) < READ:
-            return b"".join(pieces).decode("ascii", "replace")
+    whole = piece = os.pread(fd, READ, 0)
+    while piece:
+        piece = os.pread(fd, READ, len(whole))
+        whole += piece
+    return whole.decode("ascii", "replace")
