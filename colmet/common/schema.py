@@ -45,6 +45,9 @@ class Table:
     involved_jobs: str = ""
     switch: str = ""
 
+    def __hash__(self):     # tables are keys of caches on every hot path: never hash all fields again
+        return hash(self.fingerprint)
+
     @cached_property
     def legacy(self):
         """Whether it is one of the ten tables of Colmet 0.6, whose columns never change."""
