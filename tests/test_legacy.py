@@ -84,8 +84,8 @@ HOSTILE = {
     "unknown backend": (ONE + b"unknownstat".ljust(762, b"\0"), 1, ["record of an unknown name"]),
     "a table that 0.6 had not": (b"cpu_default".ljust(762, b"\0"), 0, ["record of an unknown name"]),
     "backend not UTF-8": (b"\xff\xfe" + ONE[2:], 0, ["record of an unknown name"]),
-    "host not UTF-8, then good": (ONE[:255] + b"\xff\xfe" + ONE[257:] + ONE, 1, ["host name that is not UTF-8"]),
-    "no host": (ONE[:255] + bytes(255) + ONE[510:] + ONE, 1, ["empty host name"]),
+    "host not UTF-8, then good": (ONE[:255] + b"\xff\xfe" + ONE[257:] + ONE, 1, ["host name that is empty or not UTF-8"]),
+    "no host": (ONE[:255] + bytes(255) + ONE[510:] + ONE, 1, ["host name that is empty or not UTF-8"]),
     "NUL in the host": (ONE[:255] + b"a\0b".ljust(255, b"\0") + ONE[510:], 1, []),
     "huge time": (ONE + ONE[:518] + b"\xff" * 8 + ONE[526:] + ONE, 2, ["timestamp beyond all times"]),
     "path as host": (ONE[:255] + b"../../etc/passwd".ljust(255, b"\0") + ONE[510:], 1, []),
@@ -107,12 +107,14 @@ def test_several_hosts_and_seconds_come_as_batches_of_their_own():
         return wire06.HEADER.pack(b"jobprocstats_default", host, job, second) + bytes(80)
     message = one(b"a", 1, 5) + one(b"a", 1, 6) + one(b"b", 1, 5) + one(b"a", 2, 5) + one(b"a", 1, 2 ** 64 - 1)
     batches, faults = legacy.decode(message)
-    found = [(b.node, b.time // 10 ** 9, [b.jobs[row[0]]["job"] for block in b.blocks for row in block]) for b in batches]
+    found = [(batch.node, batch.time // 10 ** 9, [batch.jobs[row[0]]["job"] for block in batch.blocks for row in block])
+             for batch in batches]
     assert faults == []
     assert found == [("a", 1, ["5", "6", str(2 ** 64 - 1)]), ("b", 1, ["5"]), ("a", 2, ["5"])]
 
 
-@pytest.mark.parametrize("text", [b"[1, 2", b"\xff", b"{}", b"7", b'["x", -1, true, 2.5, 99999999999999999999]', b"[" * 8000])
+@pytest.mark.parametrize("text", [b"[1, 2", b"\xff", b"{}", b"7", b'["x", -1, true, 2.5, 99999999999999999999]',
+                                  b"[" * 8000])
 def test_unusable_lists_of_jobs_cost_only_themselves(text):
     table = TABLES["lustrestats_default"]
     message = wire06.HEADER.pack(table.name.encode(), b"n", 0, 1) + bytes(32) + text.ljust(8192, b"\0")

@@ -12,11 +12,12 @@ from colmet.common.metrics import TABLES
 from colmet.common.schema import INT_MAX, MISSING, Table
 
 SESSION = 0     # of every batch decoded here: 0.6 numbers nothing, so nothing is told apart
-_NUMPY = {"Q": "<u8", "q": "<i8", "I": "<u4", "f": "<f4"}
-_MISSING = {"Q": 2 ** 64 - 1, "q": -1, "I": 2 ** 32 - 1, "f": -1}      # -1, as the field holds it
+_NUMPY = {"Q": "<i8", "q": "<i8", "I": "<u4", "f": "<f4"}
 _TABLES = {table.name.encode().ljust(wire06.NAME_BYTES, b"\0"): table for table in TABLES.values() if table.legacy}
+_NAMES = 2 * wire06.NAME_BYTES          # bytes of a record's backend and host
 _TIMESTAMP = struct.Struct("<Q")
 _TIMESTAMP_PLACE = wire06.HEADER.size - _TIMESTAMP.size
+_LAST_SECOND = INT_MAX // 10 ** 9       # whose nanoseconds still fit
 
 
 class Run(NamedTuple):
@@ -32,19 +33,25 @@ def scan(message):
     """(runs, faults): the usable records of `message`, and a short text for each fault. After a record of an
     unknown name or a wrong length nothing more can be read, as records do not tell their length."""
     runs, faults, place = [], [], 0
+    names, table, size, host = b"", None, 0, ""
     while place < len(message):
-        table = _TABLES.get(message[place:place + wire06.NAME_BYTES])
-        if table is None:
-            faults.append("record of an unknown name")
-            break
-        size = wire06.layout(table).size
+        if not names or not message.startswith(names, place):
+            names = message[place:place + _NAMES]
+            table, host = _TABLES.get(names[:wire06.NAME_BYTES]), _host(names[wire06.NAME_BYTES:])
+            if table is None:
+                faults.append("record of an unknown name")
+                break
+            size = wire06.layout(table).size
         if place + size > len(message):
             faults.append("record cut short")
             break
-        try:
-            _add(runs, table, _host(message, place), _seconds(message, place), place)
-        except ValueError as error:
-            faults.append(str(error))
+        seconds = _TIMESTAMP.unpack_from(message, place + _TIMESTAMP_PLACE)[0]
+        if not host:
+            faults.append("host name that is empty or not UTF-8")
+        elif seconds > _LAST_SECOND:
+            faults.append("timestamp beyond all times")
+        else:
+            _add(runs, table, host, seconds, place, size)
         place += size
     return runs, faults
 
@@ -55,53 +62,59 @@ def decode(message):
     batches = {}
     for run in runs:
         batch, places = batches.setdefault((run.host, run.seconds), (_batch(run), {0: 0}))
-        rows = numpy.frombuffer(message, record_type(run.table), run.count, run.place)
+        rows = numpy.frombuffer(message, _record_type(run.table), run.count, run.place)
         batch.blocks.append(Block(run.table, _cells(run.table, rows, batch.jobs, places)))
     return [batch for batch, _ in batches.values()], faults
 
 
-def _add(runs, table, host, seconds, place):
-    last = runs[-1] if runs else None
-    if last and last.table is table and last.host == host and last.seconds == seconds \
-            and last.place + last.count * wire06.layout(table).size == place:
-        runs[-1] = last._replace(count=last.count + 1)
-    else:
-        runs.append(Run(table, host, seconds, place, 1))
+def _add(runs, table, host, seconds, place, size):
+    if runs:
+        last = runs[-1]
+        if (last.table is table and last.host == host and last.seconds == seconds
+                and last.place + last.count * size == place):
+            runs[-1] = Run(table, host, seconds, last.place, last.count + 1)
+            return
+    runs.append(Run(table, host, seconds, place, 1))
 
 
-@lru_cache(maxsize=10000)
-def _name(data):
+def _host(data):
     try:
-        host = data.rstrip(b"\0").decode()
+        return data.rstrip(b"\0").decode()
     except UnicodeDecodeError:
-        raise ValueError("host name that is not UTF-8") from None
-    if not host:
-        raise ValueError("empty host name")
-    return host
-
-
-def _host(message, place):
-    return _name(message[place + wire06.NAME_BYTES:place + 2 * wire06.NAME_BYTES])
-
-
-def _seconds(message, place):
-    seconds = _TIMESTAMP.unpack_from(message, place + _TIMESTAMP_PLACE)[0]
-    if seconds > INT_MAX // 10 ** 9:
-        raise ValueError("timestamp beyond all times")
-    return seconds
+        return ""
 
 
 def _batch(run):
     return Batch(run.host, SESSION, 0, run.seconds * 10 ** 9, 0)
 
 
+class _Group(NamedTuple):
+    """Metrics that follow each other and have one wire code: `cells` says where they are in a row."""
+    code: str
+    cells: slice
+
+
 @lru_cache(maxsize=None)
-def record_type(table):
-    """The numpy type of one record of `table` on the wire."""
-    fields = [("metric_backend", "S255"), ("hostname", "S255"), ("job_id", "<u8"), ("timestamp", "<u8")]
-    fields += [(metric.name, _NUMPY[metric.wire06]) for metric in wire06.layout(table).metrics]
+def _groups(table):
+    groups = []
+    for place, metric in enumerate(table.metrics, INDEX_CELLS):
+        if not metric.wire06:
+            continue
+        if groups and groups[-1].code == metric.wire06 and groups[-1].cells.stop == place:
+            groups[-1] = _Group(metric.wire06, slice(groups[-1].cells.start, place + 1))
+        else:
+            groups.append(_Group(metric.wire06, slice(place, place + 1)))
+    return groups
+
+
+@lru_cache(maxsize=None)
+def _record_type(table):
+    """The numpy type of one record: its header, then one field for each of `_groups`."""
+    fields = [("names", "S%d" % _NAMES), ("job_id", "<u8"), ("timestamp", "<u8")]
+    for number, (code, cells) in enumerate(_groups(table)):
+        fields.append(("group_%d" % number, _NUMPY[code], (cells.stop - cells.start,)))
     if table.involved_jobs == "wire":
-        fields.append(("involved_jobs", "S8192"))
+        fields.append(("involved_jobs", "S%d" % wire06.INVOLVED_BYTES))
     return numpy.dtype(fields)
 
 
@@ -112,24 +125,23 @@ def _cells(table, rows, jobs, places):
     if table.involved_jobs == "wire":
         for job in _involved(rows["involved_jobs"][0]):
             _place(job, jobs, places)
-    cells = numpy.empty((len(rows), INDEX_CELLS + len(table.metrics)), "<i8")
+    cells = numpy.full((len(rows), INDEX_CELLS + len(table.metrics)), MISSING, "<i8")
     cells[:, 0] = [_place(job, jobs, places) for job in rows["job_id"].tolist()]
     cells[:, 1] = 0
-    for column, metric in enumerate(table.metrics, INDEX_CELLS):
-        cells[:, column] = _column(rows, metric)
+    for number, group in enumerate(_groups(table)):
+        cells[:, group.cells] = _values(rows["group_%d" % number], group.code)
     return cells.tobytes()
 
 
-def _column(rows, metric):
-    if not metric.wire06:
-        return MISSING
-    values = rows[metric.name]
-    missing = values == _MISSING[metric.wire06]
-    if metric.wire06 == "f":
-        return numpy.where(missing, numpy.nan, values).astype("<f8").view("<i8")
-    if metric.wire06 == "Q":
-        values = numpy.minimum(values, numpy.uint64(INT_MAX))
-    return numpy.where(missing, MISSING, values.astype("<i8"))
+def _values(values, code):
+    if code == "f":
+        return numpy.where(values == -1, numpy.nan, values).astype("<f8").view("<i8")
+    if code == "I":
+        return numpy.where(values == 2 ** 32 - 1, MISSING, values.astype("<i8"))
+    if values.min() >= 0:
+        return values
+    beyond = INT_MAX if code == "Q" else values     # what is unsigned there looks negative here
+    return numpy.where(values == -1, MISSING, numpy.where(values < 0, beyond, values))
 
 
 def _place(job, jobs, places):
