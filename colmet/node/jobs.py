@@ -1,0 +1,262 @@
+"""The jobs of this node: found under the roots, by inotify as they come and go, or named on the command line.
+
+All is looked at again when the kernel lost events, and every minute in any case.
+"""
+import os
+import re
+import select
+import sys
+
+from colmet.node.ending import read_facts
+from colmet.node.finder import Finder, Place
+from colmet.node.job import Job, boottime, oldest_process
+from colmet.node.processes import Process, Thread, Tree
+from colmet.node.watch import Watches
+
+DEFAULT_ROOTS = ("/dev/oar_cgroups_links/cpuset/oar/",)
+DEFAULT_PATTERNS = (r"_(\d+)$",)
+MS = 10 ** 6                    # ns
+SCAN_NS = 60_000 * MS           # between two listings of everything
+SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
+LOOK_NS = 50 * MS               # between two looks into a young job without tasks
+YOUNG_NS = 1_000 * MS           # age up to which it is looked into so often
+GAP_NS = (20 * MS, 200 * MS)    # least and most time from a tick to an extra one
+
+
+def check_pattern(text):
+    """"" or what is wrong with `text` as a pattern for job ids."""
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        return "not a regular expression: %s" % error
+    return "" if groups else "has no group for the job's id; write one in parentheses, as in %s" % DEFAULT_PATTERNS
+
+
+def identify(name, patterns):
+    """(id, user) of a directory's `name`, by the first of the compiled `patterns` that is found in it and has an id
+    in its group 1; None when it is no job's. Id 0 is the node's and no job's. The user is what stands before the
+    match, with a "_" between: ``alice_12``."""
+    for pattern in patterns:
+        match = pattern.search(name)
+        if match and match.group(1) and match.group(1).strip("0"):
+            before, found = name[:match.start()], match.group()
+            user = before[:-1] if before.endswith("_") else before if found.startswith("_") else ""
+            return _text(match.group(1)), _text(user)
+    return None
+
+
+def _text(name):
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _complain(text):
+    sys.stderr.write("colmet-node: %s\n" % text)
+
+
+class Jobs:
+    """`rootpaths` and `cgroups` (``-c``) are texts, taken below `root`, a Path; a relative one of `cgroups` is looked
+    for under each of the rootpaths. `patterns` are texts that `check_pattern` accepts. `pids`, `tids` and `trees` are
+    numbers of processes, each a job under its number. `facts`: path of a file whose coming ends the job it names
+    (`colmet.node.ending`). `say(text)` takes a line for the log."""
+
+    def __init__(self, root, rootpaths=DEFAULT_ROOTS, patterns=DEFAULT_PATTERNS, cgroups=(), pids=(), tids=(),
+                 trees=(), facts=None, say=_complain):
+        self._proc, self._say, self._said = os.path.join(str(root), "proc"), say, set()
+        self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
+        self._empty = {}                        # {Job: boottime at which it was found}: no task yet
+        self._numbered, self._pidfds = [], {}      # jobs given by number; {fd: Job}
+        self._wanted, self._left, self._extra_from = False, boottime(), 0
+        self._next_scan = self._next_look = 0
+        self._new = False                       # whether what is found now was made while we look on
+        self._facts, self._missing = facts, []
+        self._watches = Watches()
+        patterns = [re.compile(text) for text in patterns]
+        places = [Place(path) for path in _below(root, rootpaths)]
+        places += [Place(path, single=True) for path in _named(root, cgroups, rootpaths)]
+        self._finder = Finder(places, lambda name: identify(name, patterns), self._watches, self)
+        for kind, given in ((Process, pids), (Thread, tids), (Tree, trees)):
+            for number in given:
+                self._add_number(kind(self._proc, number))
+        if facts:
+            self._watches.add(os.path.dirname(os.path.abspath(facts)))
+        self._follow()
+        self._new, self._wanted = True, False   # the first tick comes anyway
+
+    @property
+    def lost_events(self):
+        """Times that the kernel's queue of events was full, and everything was looked at again."""
+        return self._finder.lost
+
+    def present(self):
+        """The jobs that are here now, in the order in which they were found."""
+        self._follow()
+        for job in [job for job in self._numbered if not any(part.alive() for part in job.parts)]:
+            self._numbered.remove(job)
+            self.finish(job)
+        return list(self._jobs.values())
+
+    def ended(self):
+        """Those that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def wait(self, until, wake=None):
+        """Follow the jobs until CLOCK_BOOTTIME is `until` (ns) or the descriptor `wake` can be read: False; or until an
+        extra tick is wanted now, for a job got its first task or ended by its `facts`: True."""
+        poll, wake = self._poll(wake)
+        entered = boottime()
+        gap = min(max(4 * (entered - self._left), GAP_NS[0]), GAP_NS[1])    # extra ticks take a fifth of the time
+        self._extra_from = entered + gap
+        for job in [job for job in self._empty if job.started]:
+            self.look(job)
+        while True:
+            self._follow()
+            now = boottime()
+            if now >= until or (self._wanted and now >= self._extra_from):
+                return self._leave(now < until)
+            ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
+            if wake in ready:
+                self._follow()
+                return self._leave(False)
+            for fd in set(ready) & set(self._pidfds):
+                poll.unregister(fd)
+                self._exited(fd)
+
+    def tried(self):
+        """A line for each root and each job named on the command line: what was found there."""
+        lines = []
+        for place in self._finder.places:
+            if place.single:
+                lines.append("%s: %s" % (place.path, "here" if place.key else "not here yet"))
+            elif place.key:
+                here = [path for path in self._finder.found if os.path.dirname(path) == place.real]
+                lines.append("%s: %d here" % (place.path, len(here)))
+            else:
+                lines.append("%s: no such directory yet" % place.path)
+        return lines + self._missing
+
+    def close(self):
+        """Free the descriptors."""
+        self._watches.close()
+        for fd in self._pidfds:
+            os.close(fd)
+        self._pidfds = {}
+
+    # What the finder calls.
+
+    def join(self, id, user, status=None):
+        """The present job `id` of `user`, or a new one; `status` is stat(2) of its directory."""
+        job = self._jobs.get((id, user))
+        if job is None:
+            twin = any(other.id == id for other in self._jobs.values())
+            job = self._jobs[id, user] = Job(id, user, twin=twin)
+            self._empty[job] = job.start_boot
+        if status is not None:
+            made = min(status.st_mtime_ns, status.st_ctime_ns)      # no cgroup file system gives the birth itself
+            job.began(job.start_boot - max(0, job.start - made))
+        return job
+
+    def look(self, job):
+        """See whether `job` has its first task."""
+        if job not in self._empty:
+            return
+        fresh = not job.started         # else a tick has seen it already
+        if job.started or job.tasks():
+            del self._empty[job]
+            self._finder.calm(job)
+            self._wanted = self._wanted or fresh
+            if not self._new:
+                born = oldest_process(self._proc, job.processes())
+                job.began(job.start_boot if born is None else born)
+
+    def finish(self, job):
+        """Note that `job` ended now."""
+        if self._jobs.get((job.id, job.user)) is job:
+            del self._jobs[job.id, job.user]
+            self._empty.pop(job, None)
+            job.ended()
+            self._ended.append(job)
+
+    # Within.
+
+    def _follow(self):
+        now = boottime()
+        if now >= self._next_scan:
+            self._finder.scan()
+            self._next_look = 0
+        self._finder.follow()
+        if self._facts and os.path.exists(self._facts):
+            self._end_by_facts()
+        if self._watches.fault and self._watches.fault not in self._said:
+            self._said.add(self._watches.fault)
+            self._say(self._watches.fault)
+        if now >= self._next_scan:
+            self._next_scan = now + (SCAN_BLIND_NS if self._watches.fault else SCAN_NS)
+            young = list(self._empty)
+        elif now >= self._next_look:
+            young = [job for job, found in self._empty.items() if now - found <= YOUNG_NS]
+        else:
+            return
+        for job in young:
+            self.look(job)
+        self._next_look = now + LOOK_NS
+
+    def _add_number(self, part):
+        if part.began is None:
+            self._missing.append("process %d: none of this number" % part.pid)
+            return
+        job = self.join(str(part.pid), "")
+        job.parts += (part,)
+        job.began(part.began)
+        self.look(job)
+        self._numbered.append(job)
+        if self._proc == "/proc" and not isinstance(part, Thread):
+            try:
+                self._pidfds[os.pidfd_open(part.pid)] = job
+            except OSError:
+                pass        # before Linux 5.3, or gone since: `present` sees it end
+
+    def _exited(self, fd):
+        """The process of `fd` ended, and its job if nothing else of it runs."""
+        job = self._pidfds.pop(fd)
+        os.close(fd)
+        if not any(part.alive() for part in job.parts):
+            self.finish(job)
+
+    def _end_by_facts(self):
+        facts, self._facts = read_facts(self._facts), None
+        for job in [job for job in self._jobs.values() if facts and job.id == facts["job"]]:
+            self.finish(job)
+            self._wanted = True
+
+    def _poll(self, wake):
+        poll, wake = select.poll(), wake.fileno() if hasattr(wake, "fileno") else wake
+        for fd in (wake, self._watches.fd, *self._pidfds):
+            if fd is not None and fd >= 0:
+                poll.register(fd, select.POLLIN)
+        return poll, wake
+
+    def _next(self, until):
+        """When to look again if nothing happens before, at most `until`."""
+        times = [until, self._next_scan]
+        if self._wanted:
+            times.append(self._extra_from)
+        if any(self._next_look - found <= YOUNG_NS for found in self._empty.values()):
+            times.append(self._next_look)
+        return min(times)
+
+    def _leave(self, extra):
+        self._wanted, self._left = False, boottime()
+        return extra
+
+
+def _below(root, paths):
+    return [os.path.join(str(root), path.lstrip("/")) for path in paths]
+
+
+def _named(root, cgroups, rootpaths):
+    """Where the directories given by ``-c`` are: an absolute path as it is; another one below the first of the roots
+    that has it, or else below the first root."""
+    for path in cgroups:
+        under = _below(root, [path] if path.startswith("/") else [os.path.join(each, path) for each in rootpaths])
+        yield next((each for each in under if os.path.isdir(each)), under[0])
