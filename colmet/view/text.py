@@ -1,0 +1,79 @@
+"""Numbers as people read them: times in s, min and h, sizes in binary units, 1 204 and not 1204."""
+import shutil
+import sys
+import textwrap
+
+WIDTH = 80
+LABEL = 11                          # columns before the first number
+SECOND = 10 ** 9                    # in ns
+_STEPS = ((2 ** 30, "GiB", 10), (2 ** 20, "MiB", 1), (2 ** 10, "KiB", 1))   # a unit from so many of it on
+
+
+def count(number):
+    """An integer in groups of three digits: 1 843."""
+    return "{:,}".format(number).replace(",", " ")
+
+
+def duration(nanoseconds):
+    """A time: 0.42 s, 12.4 s, 1 min 12.4 s, 2 h 10 min."""
+    tenths = round(nanoseconds * 10 / SECOND)
+    if tenths < 10:
+        return "%.2f s" % (nanoseconds / SECOND)
+    if tenths < 600:
+        return "%.1f s" % (tenths / 10)
+    if tenths < 36000:
+        return "%d min %04.1f s" % (tenths // 600, tenths % 600 / 10)
+    minutes = round(tenths / 600)
+    return "%s h %02d min" % (count(minutes // 60), minutes % 60)
+
+
+def size(number):
+    """A number of bytes: 0 B, 3.4 KiB, 64.0 MiB, 1 204 MiB, 12.0 GiB."""
+    for unit, name, least in _STEPS:
+        if number >= unit * least:
+            value = number / unit
+            return "%s %s" % (count(round(value)) if value >= 1000 else "%.1f" % value, name)
+    return "%d B" % number
+
+
+def rule(left, right, stream=sys.stderr):
+    """A line across with two titles in it: what stands in `right` gives way where it is too long."""
+    dash = "─" if can_write("─", stream) else "-"
+    right = printable(right)
+    room = WIDTH - len(left) - 14
+    if len(right) > room:
+        right = right[:room - 3] + "..."
+    start = dash * 2 + " " + left + " "
+    end = " " + right + " " + dash * 2
+    return start + dash * (WIDTH - len(start) - len(end)) + end
+
+
+def row(label, *cells):
+    """A line of the account: a label and cells that start in fixed columns."""
+    columns = "".join("%-19s" % cell for cell in cells[:-1]) + cells[-1]
+    return ("%-*s%s" % (LABEL, label, columns)).rstrip()
+
+
+def note(text, label="note"):
+    """`text` under `label` in as many lines as it takes."""
+    return textwrap.fill(text, WIDTH, initial_indent="%-*s" % (LABEL, label), subsequent_indent=" " * LABEL,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def printable(text):
+    """`text` without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def can_write(text, stream):
+    """Whether the encoding of `stream` has the letters of `text`."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+        return True
+    except UnicodeEncodeError:
+        return False
+
+
+def terminal_width():
+    """Columns of the terminal, 80 at most."""
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
