@@ -2,6 +2,7 @@
 
 metrics.rst comes from `colmet.common.metrics.TABLES`, options.rst from the options of the programs.
 """
+import re
 import sys
 from pathlib import Path
 
@@ -24,8 +25,13 @@ def grid(header, rows):
     """A list-table whose cells are one line each."""
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in [header] + rows:
-        lines += ["   %s %s" % ("* -" if place == 0 else "  -", cell) for place, cell in enumerate(row)]
+        lines += [("   %s %s" % ("  -" if place else "* -", cell)).rstrip() for place, cell in enumerate(row)]
     return "\n".join(lines) + "\n\n"
+
+
+def plain(text):
+    """`text` in one line, in which reStructuredText sees no markup of its own."""
+    return re.sub(r"([\\*|]|_\b)", r"\\\1", " ".join(text.split()))
 
 
 def metrics():
@@ -36,7 +42,7 @@ def metrics():
              "tasks, or jobs that\nshare a number, become one row.\n\n")
     made = sources()
     text += grid(("table", "holds", "switch", "read by"), [
-        ("`%s`_" % table.name, table.doc.split("\n")[0], switch(table), made.get(table.name, "no source yet"))
+        ("`%s`_" % table.name, plain(table.doc), switch(table), made.get(table.name, "no source yet"))
         for table in TABLES.values()])
     return text + "".join(section(table, made) for table in TABLES.values())
 
@@ -56,7 +62,7 @@ def section(table, made):
     """The text about one table."""
     rows = "a row per job and sample" if table.scope == JOB else "rows of job 0, the node itself"
     instance = ", one for each ``%s``" % table.instance if table.instance else ""
-    text = title(table.name, "-") + table.doc.strip() + "\n\n"
+    text = title(table.name, "-") + plain(table.doc) + "\n\n"
     text += "Scope: %s%s. %s. " % (rows, instance, switch(table).capitalize() if table.default else switch(table))
     text += (MISSING_06 if table.legacy else MISSING) + "\n"
     if table.name not in made:
@@ -65,7 +71,7 @@ def section(table, made):
         where = "on the wire and in the file" if table.involved_jobs == "wire" else "in the file only"
         text += "Column ``involved_jobs`` (%s): the jobs present on the node, as a JSON list.\n" % where
     return text + "\n" + grid(("metric", "unit", "kind", "meaning", "joined by"), [
-        ("``%s``" % metric.name, metric.unit, metric.kind, metric.doc, metric.fold) for metric in table.metrics])
+        ("``%s``" % metric.name, plain(metric.unit), metric.kind, plain(metric.doc), metric.fold) for metric in table.metrics])
 
 
 def options():
@@ -86,21 +92,20 @@ def options():
 
 def programs():
     """The declared options of each program, by its name."""
-    from colmet.collector.options import OPTIONS as collector
-    from colmet.node.options import OPTIONS as node
+    from colmet.collector.settings import OPTIONS as collector
+    from colmet.node.settings import OPTIONS as node
     return {"colmet-node": node, "colmet-collector": collector}
 
 
 def row(option):
     """The cells about one option."""
     flags = ", ".join("``%s``" % flag for flag in option.flags)
-    more = {"repeat": " (may be repeated)", "words": " (one or more words)"}.get(option.many, "")
     words = isinstance(option.default, (list, tuple))
     default = " ".join(map(str, option.default)) if words else "" if option.default is None else str(option.default)
     if option.kind is bool or option.many == "count":
         default = "off"
     unit = " " + option.unit if option.unit and default else ""
-    return flags + more, "``%s``%s" % (default, unit) if default else "none", " ".join(option.help.split())
+    return flags, "``%s``%s" % (default, unit) if default else "", plain(option.help)
 
 
 PAGES = {"metrics.rst": metrics, "options.rst": options}

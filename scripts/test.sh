@@ -40,8 +40,8 @@ if [ "${SYSTEM:-}" = 1 ]; then
     fi
 fi
 scripts/bootstrap.sh
-.venv/bin/python -m pytest --version >/dev/null 2>&1 ||
-    .venv/bin/python -m pip --disable-pip-version-check install pytest
+.venv/bin/python -c "import docutils, pytest" 2>/dev/null ||
+    .venv/bin/python -m pip --disable-pip-version-check install pytest docutils
 scripts/peer.sh || say "no Colmet 0.6.10 to compare with: its tests are skipped"
 
 : > .cache/summary
@@ -53,7 +53,7 @@ for minor in 9 10 11 12 13; do
     python=$(find_minor "$minor")
     if [ -z "$python" ]; then
         echo "skipped: python3.$minor not found" >> .cache/summary
-    elif scripts/venv.sh "$python" ".cache/venv-3.$minor" -e . pytest; then
+    elif scripts/venv.sh "$python" ".cache/venv-3.$minor" -e . pytest docutils; then
         check "python3.$minor" ".cache/venv-3.$minor/bin/python" -m "not slow"
     else
         echo "python3.$minor: installing Colmet failed" >> .cache/summary

@@ -148,6 +148,13 @@ def test_derived_pages_are_fresh():
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_every_page_is_without_faults_of_markup():
+    core = pytest.importorskip("docutils.core", reason="needs docutils: pip install docutils")
+    for page in sorted(CHECKOUT.glob("*.rst")) + sorted((CHECKOUT / "docs").glob("*.rst")):
+        core.publish_string(page.read_text(encoding="utf-8"), str(page), writer_name="null",
+                            settings_overrides={"halt_level": 2, "report_level": 5})
+
+
 def test_the_changelog_tells_of_this_version_first():
     versions = re.findall(r"^(\d+\.\d+\.\d+)", (CHECKOUT / "CHANGELOG.rst").read_text(encoding="utf-8"), re.M)
     assert versions[0] == colmet.__version__
