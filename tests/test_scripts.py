@@ -173,3 +173,4 @@ def test_help_lists_the_commands():
 @pytest.mark.parametrize("script", sorted(str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("scripts/*.sh")))
 def test_every_script_is_valid_shell(script):
     subprocess.run(["sh", "-n", str(CHECKOUT / script)], check=True)
+    assert os.access(CHECKOUT / script, os.X_OK) == (CHECKOUT / script).read_text().startswith("#!")
