@@ -50,7 +50,7 @@ class Batch:
         return [job["job"] for job in self.jobs[1:] if not job.get("gone")]
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=4096)        # bounded: tables come over the wire too
 def row_struct(table):
     """The layout of one row of `table`, index cells included."""
     return struct.Struct("<qq" + table.codes)
