@@ -4,21 +4,21 @@ import random
 import pytest
 
 from colmet.collector import sequences
-from colmet.collector.sequences import Sequences, Session, TooScattered
+from colmet.collector.sequences import Sequences, Session
 
 
 def test_in_order_it_is_one_number():
-    session = Session(-1)
-    for number in range(100):
+    session = Session()
+    for number in range(1, 101):
         assert number not in session
         session.add(number)
-    assert (session.upto, session.ranges) == (99, [])
+    assert (session.upto, session.ranges) == (100, [])
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_equals_a_set_of_numbers(seed):
     dice = random.Random(seed)
-    session, stored, first = Session(4), set(), 5
+    session, stored, first = Session(4, lost=0), set(), 5
     numbers = list(range(5, 200))
     dice.shuffle(numbers)
     for number in numbers:
@@ -38,8 +38,8 @@ def test_it_equals_a_set_of_numbers(seed):
 
 
 def test_what_a_node_gave_up_is_counted_once():
-    session = Session(-1)
-    for number in (0, 1, 4, 5, 9):
+    session = Session(lost=0)
+    for number in (1, 4, 5, 9):
         session.add(number)
     assert session.give_up(3) == 1
     assert session.give_up(3) == 0
@@ -48,21 +48,28 @@ def test_what_a_node_gave_up_is_counted_once():
     assert session.give_up(10 ** 18) == 10 ** 18 - 9
 
 
-def test_more_gaps_than_can_be_kept_are_refused_and_nothing_changes():
-    session = Session(-1)
+def test_what_lies_before_the_first_word_of_a_node_is_not_counted():
+    session = Session()
+    session.add(12)                 # from the journal: it does not say which were the oldest then
+    assert session.give_up(8) == 0
+    assert (session.upto, session.ranges, session.lost) == (7, [[12, 12]], 0)
+    assert session.give_up(10) == 2
+
+
+def test_the_number_of_gaps_is_bounded_and_the_lowest_can_always_be_closed():
+    session = Session()
     for number in range(sequences.MAX_RANGES):
-        session.add(2 * number + 1)
-    before = [list(each) for each in session.ranges]
-    with pytest.raises(TooScattered):
-        session.add(10 ** 6)
-    assert session.ranges == before
-    session.add(2)
-    assert len(session.ranges) == sequences.MAX_RANGES - 1
+        assert session.accepts(2 * number + 2)
+        session.add(2 * number + 2)
+    assert not session.accepts(10 ** 6) and session.accepts(1)
+    session.add(1)
+    assert session.upto == 2 and session.accepts(10 ** 6)
 
 
 def test_a_checkpoint_brings_everything_back(tmp_path):
     known = Sequences(clock=lambda: 1000.0)
-    state = known.get("n", 7, oldest=3)
+    state = known.get("n", 7)
+    state.give_up(3)
     for number in (3, 4, 8):
         state.add(number)
     known.keep("n", 7, state)
@@ -70,7 +77,7 @@ def test_a_checkpoint_brings_everything_back(tmp_path):
     again = Sequences(clock=lambda: 1000.0)
     assert again.load(tmp_path) == (123, {"stdout": 45})
     found = again.get("n", 7)
-    assert (found.upto, found.ranges, len(again)) == (4, [[8, 8]], 1)
+    assert (found.upto, found.ranges, found.lost, len(again)) == (4, [[8, 8]], 0, 1)
     assert 2 ** 62 not in again.get("n", 8)
 
 

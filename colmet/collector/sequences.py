@@ -13,18 +13,14 @@ FILE = "sequences.json"
 FORGOTTEN_AFTER = 7 * 86400         # s without a batch
 MAX_SESSIONS = 200000               # remembered in all; the one longest unused is forgotten first
 MAX_RANGES = 1000                   # of one session
-MAX_SEQUENCE = 2 ** 63 - 1
-
-
-class TooScattered(ValueError):
-    """A session has more gaps than are kept track of: the batch cannot be remembered, so it is not stored."""
 
 
 class Session:
-    """One session: all batches up to `upto` are stored or lost, above it those of `ranges`, sorted
-    [first, last]. `lost` counts those that the node gave up before they came."""
+    """One session: all batches up to `upto` (they begin at 1) are stored or lost, above it those of `ranges`,
+    sorted [first, last]. `lost` counts those that the node gave up before they came; it is None until the node
+    said for the first time which are its oldest, as nobody knows what became of those before."""
 
-    def __init__(self, upto, ranges=(), seen=0.0, lost=0):
+    def __init__(self, upto=0, ranges=(), seen=0.0, lost=None):
         self.upto = upto
         self.ranges = [list(each) for each in ranges]
         self.seen = seen
@@ -33,8 +29,12 @@ class Session:
     def __contains__(self, sequence):
         return sequence <= self.upto or any(first <= sequence <= last for first, last in self.ranges)
 
+    def accepts(self, sequence):
+        """Whether `sequence` can be remembered: the number of gaps is bounded."""
+        return sequence == self.upto + 1 or len(self.ranges) < MAX_RANGES
+
     def add(self, sequence):
-        """Remember `sequence`, which is not in it; raises TooScattered."""
+        """Remember `sequence`, which is not in it and which it accepts."""
         place = len(self.ranges)
         while place and self.ranges[place - 1][0] > sequence:
             place -= 1
@@ -42,8 +42,6 @@ class Session:
             self.ranges[place - 1][1] = sequence
         elif sequence == self.upto + 1 and not place:
             self.upto = sequence
-        elif len(self.ranges) >= MAX_RANGES:
-            raise TooScattered("more than %d gaps" % MAX_RANGES)
         else:
             self.ranges.insert(place, [sequence, sequence])
             place += 1
@@ -52,14 +50,15 @@ class Session:
         self._join()
 
     def give_up(self, oldest):
-        """The node has nothing below `oldest` any more: what of it never came is lost. Returns how many."""
+        """The node has nothing below `oldest` any more: what of it never came is lost. Returns how many are new."""
         lost = 0
         while self.upto < oldest - 1:
             following = self.ranges[0][0] if self.ranges else oldest
             lost += min(following, oldest) - 1 - self.upto
             self.upto = min(following, oldest) - 1
             self._join()
-        self.lost += lost
+        lost = lost if self.lost is not None else 0
+        self.lost = (self.lost or 0) + lost
         return lost
 
     def _join(self):
@@ -75,9 +74,9 @@ class Sequences:
         self._clock = clock
         self.forgotten = 0                  # sessions that had to make room
 
-    def get(self, node, session, oldest=0):
-        """The `Session`; a new one, remembered from its first batch on, begins at `oldest`."""
-        return self._sessions.get((node, session)) or Session(max(oldest, 0) - 1)
+    def get(self, node, session):
+        """The `Session`; an empty one, remembered when it is given to `keep`, where there was none."""
+        return self._sessions.get((node, session)) or Session()
 
     def keep(self, node, session, state):
         """Remember `state`, used now."""
