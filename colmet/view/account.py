@@ -74,8 +74,8 @@ def _rows(group, values, since):
     name = max(COUNTED, key=made.get)
     if name not in group:
         return 0, made[name]
-    stamps = group[name]["timestamp"] if TABLES[name].legacy else group[name]["time"] // text.SECOND
-    return int((stamps >= since // text.SECOND - SLACK).sum()), made[name]
+    stamps = group[name]["timestamp"] if TABLES[name].legacy else group[name]["time"] // text.NS_PER_S
+    return int((stamps >= since // text.NS_PER_S - SLACK).sum()), made[name]
 
 
 def lines(account, about, stream):

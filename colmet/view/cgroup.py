@@ -130,7 +130,7 @@ class OwnCgroup:
                 return
         if scope.sensible(str(parent)):
             mine, self._made = self._made, []
-            directory = scope.move(self.pid, str(parent), lambda: _v2_directory(self.pid))
+            directory = scope.move(self.pid, lambda: _v2_directory(self.pid))
             if directory:
                 for made in mine:
                     _remove(made)

@@ -3,7 +3,6 @@
 They run in a session of their own, so that Ctrl-C does not reach them, end with this process (prctl(2),
 PR_SET_PDEATHSIG), tell by sd_notify(3) when they are ready, and write what they say to files in the folder.
 """
-import ctypes
 import os
 import shutil
 import signal
@@ -16,8 +15,8 @@ import time
 from pathlib import Path
 
 import colmet
+from colmet.common.parent import end_with
 
-PR_SET_PDEATHSIG = 1
 IPC_BYTES = 107             # of a path in sockaddr_un (unix(7))
 READY = 60.0                # seconds to be ready
 NODE_END = 20.0             # seconds for the last readings and their acknowledgement
@@ -45,12 +44,11 @@ class Daemon:
     def start(self):
         """Start it; `ready` turns true when it has said so."""
         module = "colmet.%s.main" % self.name.split("-")[1]
-        library, parent = ctypes.CDLL(None), os.getpid()
+        parent = os.getpid()
 
         def prepare():
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-            library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
+            if not end_with(parent, signal.SIGTERM):
                 os._exit(1)
 
         self.ready = False

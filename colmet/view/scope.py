@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 SECONDS = 3.0       # for the manager to answer, and again to move the process
-PAUSE = 0.02
+LOOK = 0.02
 
 
 def sensible(path):
@@ -29,13 +29,13 @@ def request(pid, manager):
             + [word for words in properties for word in words] + ["0"])
 
 
-def move(pid, before, where, environ=os.environ):
-    """Move process `pid` out of the directory `before` into a scope: its directory as a Path, None where the
+def move(pid, where):
+    """Move process `pid` into a scope: its directory as a Path, None where the
     manager did not do it. `where()` gives the directory that the process is in now."""
     manager = "--system" if os.geteuid() == 0 else "--user"
     try:
         subprocess.run(request(pid, manager), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, env=dict(environ), timeout=2 * SECONDS, check=True)
+                       stderr=subprocess.DEVNULL, timeout=2 * SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     end = time.monotonic() + SECONDS
@@ -43,5 +43,5 @@ def move(pid, before, where, environ=os.environ):
         now = where()
         if now and now.name == "colmet_%d.scope" % pid:
             return Path(now)
-        time.sleep(PAUSE)
+        time.sleep(LOOK)
     return None

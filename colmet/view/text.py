@@ -5,7 +5,7 @@ import textwrap
 
 WIDTH = 80
 LABEL = 11                          # columns before the first number
-SECOND = 10 ** 9                    # in ns
+NS_PER_S = 10 ** 9                    # in ns
 _STEPS = ((2 ** 30, "GiB", 10), (2 ** 20, "MiB", 1), (2 ** 10, "KiB", 1))   # a unit from so many of it on
 
 
@@ -16,9 +16,9 @@ def count(number):
 
 def duration(nanoseconds):
     """A time: 0.42 s, 12.4 s, 1 min 12.4 s, 2 h 10 min."""
-    tenths = round(nanoseconds * 10 / SECOND)
+    tenths = round(nanoseconds * 10 / NS_PER_S)
     if tenths < 10:
-        return "%.2f s" % (nanoseconds / SECOND)
+        return "%.2f s" % (nanoseconds / NS_PER_S)
     if tenths < 600:
         return "%.1f s" % (tenths / 10)
     if tenths < 36000:
