@@ -89,7 +89,9 @@ class Finder:
         if kind == MADE and self._is_root(directory):
             self._adopt(path)
         if owner and kind in (MADE, GONE):
-            self._spread(owner)
+            if kind == GONE:
+                self._shrink(owner, path)
+            self._grow(owner, path)             # though gone it may be there again
         if owner and kind in (MADE, WRITTEN):
             self._jobs.look(owner.job)
         for place in self.places:
@@ -147,17 +149,33 @@ class Finder:
 
     def _spread(self, found):
         """Watch and list a job's directory and all below it again."""
-        waiting, directories = [found.cgroup.path], []
-        while waiting:
-            path = waiting.pop()
-            directories.append(path)
-            if path not in self._owners:
-                self._watches.add(path, writes=not found.job.started)
-                self._owners[path] = found
-            waiting += [os.path.join(path, name) for name in _folders(path)]
+        directories = self._walk(found, found.cgroup.path)
         for path in set(found.cgroup.directories).difference(directories):
             self._forget(path)
         found.cgroup.directories = tuple(directories)
+
+    def _grow(self, found, path):
+        """The directory `path` was made below a job's: take it up with what is in it."""
+        if directory_key(path):
+            known = found.cgroup.directories
+            found.cgroup.directories = known + tuple(set(self._walk(found, path)).difference(known))
+
+    def _shrink(self, found, path):
+        """The directory `path` below a job's is gone."""
+        gone = {each for each in found.cgroup.directories if each == path or each.startswith(path + "/")}
+        for each in gone:
+            self._forget(each)
+        found.cgroup.directories = tuple(each for each in found.cgroup.directories if each not in gone)
+
+    def _walk(self, found, top):
+        waiting, directories = [top], []
+        while waiting:
+            path = waiting.pop()
+            directories.append(path)
+            self._watches.add(path, writes=not found.job.started)
+            self._owners.setdefault(path, found)
+            waiting += [os.path.join(path, name) for name in _folders(path)]
+        return directories
 
     def _remove(self, path):
         found = self.found.pop(path)

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from colmet.node import processes
+from colmet.node.clock import boottime
 
 _VANISHED = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)     # ENODEV: removed between open and read
 _CLOSED = (errno.EACCES, errno.EPERM)                       # `Jobs` says so once
@@ -107,7 +108,7 @@ class Job:
         self.started = False
         self.start, self.start_boot = time.time_ns(), boottime()
         self.end = self.end_boot = None
-        self.seen, self.looks = 0, 0        # tasks at the last look, and how many looks there were
+        self.seen = 0, 0                    # tasks at the last look, and its CLOCK_BOOTTIME
 
     @property
     def cgroups(self):
@@ -131,7 +132,7 @@ class Job:
             found = self.parts[0].tasks()
         else:
             found = array("i", dict.fromkeys(chain.from_iterable(part.tasks() for part in self.parts)))
-        self.seen, self.looks = len(found), self.looks + 1
+        self.seen = len(found), boottime()
         if found:
             self.started = True
         return found
@@ -157,11 +158,6 @@ class Job:
 
     def __repr__(self):
         return "Job(%r, user=%r)" % (self.id, self.user)
-
-
-def boottime():
-    """Now, in ns of CLOCK_BOOTTIME: since the machine started, time asleep included."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def oldest_process(proc, pids, most=100):

@@ -5,11 +5,13 @@ All is looked at again when the kernel lost events, and every minute in any case
 import os
 import re
 import select
-import sys
+from collections import Counter
 
+from colmet.node.clock import boottime
 from colmet.node.ending import read_facts
 from colmet.node.finder import Finder, Place
-from colmet.node.job import Job, boottime, oldest_process
+from colmet.node.job import Job, oldest_process
+from colmet.node.log import log
 from colmet.node.processes import Process, Thread, Tree
 from colmet.node.watch import Watches
 
@@ -49,20 +51,17 @@ def _text(name):
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _complain(text):
-    sys.stderr.write("colmet-node: %s\n" % text)
-
-
 class Jobs:
     """`rootpaths` and `cgroups` (``-c``) are texts, taken below `root`, a Path; a relative one of `cgroups` is looked
     for under each of the rootpaths. `patterns` are texts that `check_pattern` accepts. `pids`, `tids` and `trees` are
     numbers of processes, each a job under its number. `facts`: path of a file whose coming ends the job it names
-    (`colmet.node.ending`). `say(text)` takes a line for the log."""
+    (`colmet.node.ending`)."""
 
     def __init__(self, root, rootpaths=DEFAULT_ROOTS, patterns=DEFAULT_PATTERNS, cgroups=(), pids=(), tids=(),
-                 trees=(), facts=None, say=_complain):
-        self._proc, self._say, self._said = os.path.join(str(root), "proc"), say, set()
+                 trees=(), facts=None):
+        self._proc, self._said = os.path.join(str(root), "proc"), set()
         self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
+        self._ids = Counter()                   # how many of those present have an id
         self._empty = {}                        # {Job: boottime at which it was found}: no task yet
         self._numbered, self._pidfds = [], {}      # jobs given by number; {fd: Job}
         self._wanted, self._left, self._extra_from = False, boottime(), 0
@@ -148,8 +147,8 @@ class Jobs:
         """The present job `id` of `user`, or a new one; `status` is stat(2) of its directory."""
         job = self._jobs.get((id, user))
         if job is None:
-            twin = any(other.id == id for other in self._jobs.values())
-            job = self._jobs[id, user] = Job(id, user, twin=twin)
+            job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0)
+            self._ids[id] += 1
             self._empty[job] = job.start_boot
         if status is not None:
             made = min(status.st_mtime_ns, status.st_ctime_ns)      # no cgroup file system gives the birth itself
@@ -173,6 +172,9 @@ class Jobs:
         """Note that `job` ended now."""
         if self._jobs.get((job.id, job.user)) is job:
             del self._jobs[job.id, job.user]
+            self._ids[job.id] -= 1
+            if not self._ids[job.id]:
+                del self._ids[job.id]
             self._empty.pop(job, None)
             job.ended()
             self._ended.append(job)
@@ -189,7 +191,7 @@ class Jobs:
             self._end_by_facts()
         if self._watches.fault and self._watches.fault not in self._said:
             self._said.add(self._watches.fault)
-            self._say(self._watches.fault)
+            log.error("%s", self._watches.fault)
         if now >= self._next_scan:
             self._next_scan = now + (SCAN_BLIND_NS if self._watches.fault else SCAN_NS)
             young = list(self._empty)
@@ -199,7 +201,8 @@ class Jobs:
             return
         for job in young:
             self.look(job)
-        self._next_look = now + LOOK_NS
+        took = boottime() - now
+        self._next_look = now + max(LOOK_NS, 5 * took)      # many at once: no more than a fifth of the time
 
     def _add_number(self, part):
         if part.began is None:

@@ -93,7 +93,8 @@ class Tree(Process):
         members = {pid: born for pid, born in self._members.items() if pid in everyone and everyone[pid][1] == born}
         young = members
         while young:
-            young = {pid: born for pid, (parent, born, _) in everyone.items() if parent in members and pid not in members}
+            young = {pid: born for pid, (parent, born, _) in everyone.items()
+                     if parent in members and pid not in members}
             members = {**members, **young}
         self._members = members
         return [pid for pid in members if everyone[pid][2]]
