@@ -3,7 +3,7 @@ import json
 
 from colmet.collector import legacy
 from colmet.common import wire
-from colmet.common.journal import LEGACY, NATIVE, SCHEMAS
+from colmet.common.journal import LEGACY, NATIVE, SCHEMAS, read, segments
 from colmet.common.metrics import TABLES
 
 
@@ -19,6 +19,16 @@ class Entries:
     def __init__(self):
         self.tables = known_tables()
         self.faults = {}
+
+    def catch_up(self, journal, position):
+        """Learn what the segment of `position`, in the directory `journal`, describes before it: whoever begins to
+        read there needs it. At the start of a segment there is nothing to learn."""
+        before = [start for start in segments(journal) if start <= position]
+        for entry in read(journal, before[-1]) if before else ():
+            if entry.position >= position:
+                break
+            if entry.kind == SCHEMAS:
+                self.batches(entry)
 
     def batches(self, entry):
         """The batches of `entry`, [] for one that holds schemas. Those of Colmet 0.6 have session 0, sequence 0."""

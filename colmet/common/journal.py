@@ -68,6 +68,11 @@ class Journal:
         return self._segment + self._size
 
     @property
+    def bytes(self):
+        """Room that it takes on disk."""
+        return sum(_size(self.directory, start) for start in segments(self.directory))
+
+    @property
     def segment(self):
         """Start of the segment that the next entry goes to."""
         return self.end if self._size >= self.segment_bytes else self._segment

@@ -1,0 +1,155 @@
+"""The receiver's loop: take all that waits, store it in groups, sync the journal, acknowledge.
+
+A group is synced as soon as somebody waits for its acknowledgement or --buffer-size records are held, else
+after --sample-period; but at most 20 times a second, as everything that came meanwhile goes along.
+"""
+import os
+import time
+
+import zmq
+
+from colmet.collector.log import log
+from colmet.collector.sockets import receive
+
+SYNC_EVERY = 0.05       # s between syncs, at least, unless --sample-period is shorter
+TURN = 200              # messages taken from one socket before the other has its turn
+TICK = 1.0              # s between calls of the writers' housekeeping
+LAST_WORDS = 0.2        # s without a message, after which nothing waits in the sockets any more
+LAST_CALL = 5.0         # s that this may take in all, as nodes go on sending
+
+
+class Receiver:
+    """`router` and `pull` are the sockets, either may be None; `options` gives sample_period and buffer_size and
+    may be replaced; `synced(position)` is called whenever all entries below `position` are durable."""
+
+    def __init__(self, intake, router, pull, options, synced):
+        self.intake, self.router, self.pull, self.options = intake, router, pull, options
+        self.full = False               # the journal cannot take more for now
+        self._synced = synced
+        self._held = None               # a 0.6 message that did not fit; it cannot be asked for again
+        self._dirty_since = None        # when the first entry since the last sync was written
+        self._last_sync = 0.0
+        self._told = (0, 0)
+
+    def run(self, stopping, tick, wake):
+        """Receive until `stopping()`; `tick()` is called about once a second and after `wake` became readable:
+        file descriptors, which are emptied. Raises OSError where the journal cannot be synced."""
+        poller = zmq.Poller()
+        for descriptor in wake:
+            poller.register(descriptor, zmq.POLLIN)
+        if self.router:
+            poller.register(self.router, zmq.POLLIN)
+        next_tick = 0.0
+        while not stopping():
+            self._listen(poller)
+            now = time.monotonic()
+            ready = dict(poller.poll(max(0.0, min(next_tick, self._due(now)) - now) * 1000))
+            self.take(now + SYNC_EVERY)
+            now = time.monotonic()
+            if now >= self._due(now):
+                self.push()
+            if now >= next_tick or any(descriptor in ready for descriptor in wake):
+                tick()
+                next_tick = now + TICK
+
+    def take(self, until):
+        """Take what waits, until nothing does or `until` (monotonic s); returns the number of messages."""
+        if self._held is not None and self._try(self._legacy, self._held):
+            self._held = None
+        count, more = 0, True
+        while more and time.monotonic() < until:
+            taken = self._turn(self.router, self._native) + self._turn(self.pull, self._legacy)
+            count += taken
+            more = taken > 0
+        return count
+
+    def push(self):
+        """Sync the journal, then acknowledge what it holds."""
+        self.intake.journal.sync()
+        self._dirty_since, self._last_sync = None, time.monotonic()
+        self._synced(self.intake.journal.end)
+        for identity, frames in self.intake.answers():
+            self._send(identity, frames)
+        self._tell()
+
+    def drain(self):
+        """Take the last messages that nodes have handed over, at the end, and let nobody in any more."""
+        for channel in filter(None, (self.router, self.pull)):
+            channel.unbind(channel.last_endpoint)
+        end = time.monotonic() + LAST_CALL
+        quiet = time.monotonic() + LAST_WORDS
+        while time.monotonic() < min(quiet, end) and not self.full:
+            if self.take(end):
+                quiet = time.monotonic() + LAST_WORDS
+            else:
+                time.sleep(LAST_WORDS / 10)
+        if self._held is not None:
+            log.error("the journal is full: a message of %d bytes is lost", len(self._held))
+        self.push()
+
+    def _listen(self, poller):
+        """Leave messages of 0.6 where they are while the journal is full: ZeroMQ holds their senders back."""
+        if self.pull and not self.full:
+            poller.register(self.pull, zmq.POLLIN)
+        elif self.pull and self.pull in poller:
+            poller.unregister(self.pull)
+
+    def _due(self, now):
+        """When the next sync is due (monotonic s)."""
+        if self._dirty_since is None and not self.intake.waiting:
+            return float("inf")
+        period = self.options.sample_period
+        soonest = self._last_sync + min(SYNC_EVERY, period)
+        if self.intake.waiting or self.intake.held >= self.options.buffer_size:
+            return soonest
+        return max(soonest, self._dirty_since + period)
+
+    def _turn(self, channel, take):
+        count = 0
+        while channel and count < TURN and (channel is self.router or not self.full):
+            frames = receive(channel)
+            if frames is None:
+                break
+            if not self._try(take, frames) and channel is self.pull:
+                self._held = frames
+            count += 1
+        return count
+
+    def _try(self, take, frames):
+        """Whether the journal took the message."""
+        before = self.intake.journal.end
+        try:
+            take(frames)
+        except OSError as error:
+            if not self.full:
+                log.error("%s: %s; nothing is acknowledged until there is room", self.intake.journal.directory,
+                          os.strerror(error.errno))
+            self.full = True
+            return False
+        if self.intake.journal.end != before:
+            self._dirty_since = self._dirty_since or time.monotonic()
+            if self.full:
+                log.error("%s: there is room again; going on", self.intake.journal.directory)
+            self.full = False
+        return True
+
+    def _native(self, frames):
+        answer = self.intake.native(frames[0], frames[1:], time.time_ns())
+        if answer:
+            self._send(frames[0], answer)
+
+    def _legacy(self, frames):
+        self.intake.legacy(b"".join(frames), time.time_ns())
+
+    def _send(self, identity, frames):
+        try:
+            self.router.send_multipart([identity] + frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            log.debug("an answer could not be sent: %s", error)
+
+    def _tell(self):
+        counts = self.intake.counts
+        received, stored = counts.received - self._told[0], counts.stored - self._told[1]
+        if received:
+            log.debug("%d records received, %d stored", received, stored)
+        self._told = (counts.received, counts.stored)
