@@ -1,0 +1,117 @@
+"""The C helpers from source to installed package: warnings, sanitizers, and machines where they do not compile."""
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+from colmet.node import compiled
+from colmet.node.backends import Unavailable
+from conftest import CHECKOUT
+
+HELPERS = ("lib_taskstats", "lib_files")
+PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
+ASK = """
+from colmet.node.backends import Unavailable, load
+for name in ("taskstats", "jobproc"):
+    try:
+        load(name).Backend(None, None)
+    except Unavailable as reason:
+        print(name, reason)
+"""
+
+
+def run(*command, **options):
+    """What a command that succeeds writes."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, timeout=300, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(name="source", scope="module")
+def _source(tmp_path_factory):
+    """A copy of what the package is built from, for builds leave files behind."""
+    pytest.importorskip("setuptools", reason="needs setuptools")
+    pytest.importorskip("cffi", reason="needs cffi")
+    folder = tmp_path_factory.mktemp("source") / "colmet"
+    leave = shutil.ignore_patterns("*.so", "__pycache__", "build")
+    for name in ("colmet",) + HELPERS:
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=leave)
+    for name in PACKAGED:
+        if (CHECKOUT / name).exists():
+            shutil.copy(CHECKOUT / name, folder / name)
+    return folder
+
+
+def needs_compiler():
+    """Skips where nothing can compile."""
+    if not shutil.which("cc"):
+        pytest.skip("needs cc: install gcc")
+
+
+def install(source, target, **environment):
+    """pip install of the sources into `target`, without a network; returns what pip wrote."""
+    pytest.importorskip("pip", reason="needs pip")
+    return run(sys.executable, "-m", "pip", "install", "-v", "--no-index", "--no-deps", "--no-build-isolation",
+               "--no-cache-dir", "--target", target, source, env=dict(os.environ, **environment), cwd=target.parent)
+
+
+def ask(target):
+    """What the sources say that do not open with the package in `target`."""
+    return run(sys.executable, "-c", ASK, cwd=target, env=dict(os.environ, PYTHONPATH=str(target)))
+
+
+def test_without_a_compiler_it_installs_and_each_source_says_why_it_is_off(source, tmp_path):
+    said = install(source, tmp_path / "target", CC="false")
+    assert "_taskstats" in said and "_files" in said and "failed" in said
+    assert list((tmp_path / "target").rglob("*.so")) == []
+    lines = ask(tmp_path / "target").splitlines()
+    assert [line.split()[0] for line in lines] == ["taskstats", "jobproc"]
+    assert all("C helper was not built" in line and "install gcc" in line for line in lines)
+
+
+def test_with_a_compiler_it_installs_the_helpers(source, tmp_path):
+    needs_compiler()
+    install(source, tmp_path / "target")
+    names = {path.name.split(".")[0] for path in (tmp_path / "target" / "colmet" / "node").glob("*.so")}
+    assert names == {"_taskstats", "_files"}
+
+
+def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_path):
+    needs_compiler()
+    build = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
+    run(sys.executable, "-c", build, tmp_path, cwd=source)
+    [archive] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+        packed.extractall(tmp_path)
+    needed = {str(path.relative_to(source)) for helper in HELPERS for path in (source / helper).iterdir()}
+    assert needed - inside == set()
+    wheel = "import sys; from setuptools import build_meta as b; b.build_wheel(sys.argv[1])"
+    run(sys.executable, "-c", wheel, tmp_path, cwd=archive.with_name(archive.name[:-len(".tar.gz")]))
+    [built] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(built).namelist()
+    assert {"_taskstats", "_files"} <= {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_it_compiles_without_a_warning_and_bears_damaged_input_under_sanitizers(helper, tmp_path):
+    needs_compiler()
+    if not shutil.which("make"):
+        pytest.skip("needs make")
+    empty = tmp_path / "empty.c"
+    empty.write_text("int main(void) { return 0; }\n")
+    if subprocess.run(["cc", "-fsanitize=address,undefined", "-o", str(tmp_path / "empty"), str(empty)],
+                      stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("needs the sanitizers of cc: install libasan and libubsan")
+    said = run("make", "-C", CHECKOUT / helper, "OUT=%s" % tmp_path, "SEED=%d" % 23, "ROUNDS=100000", "all", "test")
+    assert "fuzz: 100000 damaged" in said
+
+
+def test_a_missing_module_is_a_source_that_is_off():
+    with pytest.raises(Unavailable, match="pip install"):
+        compiled.load("_absent")
