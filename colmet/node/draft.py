@@ -1,0 +1,49 @@
+"""A batch in the making: rows of one tick come in by source, and leave as a `Batch` with its index of jobs and texts."""
+from colmet.common.batch import NODE_JOB, Batch, Block, pack_rows
+from colmet.common.metrics import TABLES
+
+
+class Draft:
+    """`jobs` are those present at this tick; all are named in the batch, with or without rows. `wanted` are the
+    names of the tables that are switched on: rows of others are left out."""
+
+    def __init__(self, jobs, wanted):
+        self._wanted = wanted
+        self._entries = [dict(NODE_JOB)] + [job.entry() for job in jobs]
+        self._places = {job: place for place, job in enumerate(jobs, 1)}
+        self._places[None] = 0
+        self._strings = {"": 0}
+        self._blocks = {}
+        self.rows = {}                  # {job: [(table, values)]}, the node's own left out
+
+    def gone(self, job):
+        """Name `job`, which ended: a row of it may follow."""
+        if job not in self._places:
+            self._places[job] = len(self._entries)
+            self._entries.append(job.entry(gone=True))
+
+    def add(self, rows):
+        """Take {table name: [(job, instance, values)]} of one source. Rows of jobs that are not named are left out:
+        those of a slow source may be of one that went meanwhile."""
+        for name, found in rows.items():
+            if name not in self._wanted:
+                continue
+            known = [(self._places[job], job, instance, values) for job, instance, values in found if job in self._places]
+            indexed = [(place, self._strings.setdefault(instance, len(self._strings)), values)
+                       for place, _, instance, values in known]
+            block = pack_rows(TABLES[name], indexed)
+            if name in self._blocks:
+                block = Block(block.table, self._blocks[name].data + block.data)
+            if block.data:
+                self._blocks[name] = block
+            for _, job, _, values in known:
+                if job is not None:
+                    self.rows.setdefault(job, []).append((name, values))
+
+    def batch(self, node, cluster, session, sequence, time, boottime):
+        """The batch; its blocks follow the order of `TABLES`, which is that of the 0.6 wire."""
+        blocks = [self._blocks[name] for name in TABLES if name in self._blocks]
+        return Batch(node, session, sequence, time, boottime, self._entries, list(self._strings), blocks, cluster)
+
+    def __bool__(self):
+        return bool(self._blocks)

@@ -1,0 +1,51 @@
+"""What Colmet costs this node and how it fares: the rows of the table `colmet`."""
+import os
+import time
+
+from colmet.common.metrics.colmet import TABLE
+
+_RESIDENT = 1           # place in /proc/self/statm, in pages (proc(5))
+
+
+class Health:
+    """A backend of the node itself; `sampler`, set once that is made, has all sources."""
+
+    def __init__(self, outbox, jobs):
+        self.outbox, self.jobs = outbox, jobs
+        self.since = time.time_ns()
+        self.sampler = None
+
+    def sample(self, jobs):
+        """A row for the process and one for each source."""
+        sampler = self.sampler
+        sources = sampler.sources + [sampler.history] * (sampler.history is not None)
+        rows = [(None, "node", _values(self._node()))]
+        rows += [(None, source.name, _values(self._source(source))) for source in sources]
+        return {TABLE.name: rows}
+
+    def close(self):
+        """Nothing is held."""
+
+    def _node(self):
+        sampler, counts = self.sampler, self.outbox.counts
+        return {"since": self.since, "samples": sampler.ticks, "late": sampler.late, "duration": sampler.duration,
+                "failures": sum(source.failures for source in sampler.sources),
+                "cpu": time.process_time_ns(), "rss": _resident(), "kept": len(self.outbox),
+                "sent": counts.sent, "acknowledged": counts.acknowledged, "resent": counts.resent,
+                "dropped_full": counts.dropped_full, "dropped_refused": counts.dropped_refused,
+                "jobs_cut": counts.jobs_cut, "clock_steps": sampler.clock_steps,
+                "lost_events": self.jobs.lost_events}
+
+    def _source(self, source):
+        return {"since": self.since, "samples": source.samples, "failures": source.failures, "late": source.late,
+                "duration": source.duration, "cpu": source.cpu, "age": source.age}
+
+
+def _values(found):
+    return [found.get(metric.name) for metric in TABLE.metrics]
+
+
+def _resident():
+    """Bytes of memory that this process holds."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[_RESIDENT]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,119 @@
+"""colmet-node: measures the jobs of this node and sends what it finds to colmet-collector."""
+import os
+import sys
+from pathlib import Path
+from zlib import crc32
+
+import zmq
+
+from colmet.common.metrics import TABLES, job
+from colmet.common.notify import notify
+from colmet.common.options import Usage
+from colmet.node import sources, start
+from colmet.node.clock import SECOND
+from colmet.node.ending import Ending
+from colmet.node.health import Health
+from colmet.node.history import History
+from colmet.node.jobs import Jobs
+from colmet.node.log import log, set_level
+from colmet.node.outbox import Outbox
+from colmet.node.sampler import Identity, Sampler
+from colmet.node.sender import Sender
+from colmet.node.settings import changed, loopback, settings
+from colmet.node.signals import Signals
+from colmet.node.source import Source
+
+
+class Node:
+    """All parts of a running node, put together from `values` (`colmet.node.settings`). Raises zmq.ZMQError."""
+
+    def __init__(self, values):
+        self.values, self.signals = values, Signals()
+        session = int.from_bytes(os.urandom(8), "little") >> 1
+        hello = {"node": values.hostname, "cluster": values.cluster, "session": session}
+        made = sources.made_here()
+        self.outbox = Outbox(values.zeromq_hwm, _delay(values))
+        self.sender = Sender(values, self.outbox, hello, [table for table in TABLES.values() if table.name in made])
+        self.sender.open()
+        self.sender.start()
+        self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid, values.tid,
+                         values.process_tree, facts=values.exit_facts)
+        health = Health(self.outbox, self.jobs)
+        self.sources = sources.Sources(health)
+        self.sources.follow(values)
+        history = History(lambda each: Ending(each, Path(values.root), values.exit_facts))
+        self.sampler = Sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
+                               self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND))
+        health.sampler = self.sampler
+
+    def run(self, argv):
+        """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal."""
+        notify("READY=1")
+        start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
+        self.sender.announce = not self.sender.reached
+        self.sampler.run(self.signals.stopped, self.signals.wake, lambda: self._reload(argv))
+        notify("STOPPING=1")
+        self.sender.flush(self.values.zeromq_linger)
+        while self.sender.is_alive() and self.signals.stops < 2:
+            self.sender.join(0.2)
+        self._close()
+
+    def _reload(self, argv):
+        """After SIGHUP: take over what can be changed while it runs, name what cannot."""
+        if not self.signals.hup():
+            return
+        try:
+            values = settings(argv, sources.names())
+        except Usage as error:
+            log.error("%s; everything stays as it was", error)
+            return
+        for flag in changed(self.values, values):
+            log.error("%s: its change needs a restart", flag)
+        set_level(values.verbose)
+        self.sources.follow(values)
+        self.sampler.change(self.sources.on, values.tables, [sources.period(s.name, values) for s in self.sources.on])
+        start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
+
+    def _close(self):
+        counts = self.outbox.counts
+        lost = len(self.outbox) + counts.dropped_full + counts.dropped_refused
+        if lost:
+            log.error("of %d batches, %d reached no collector: %d unsent or unacknowledged at the end, %d dropped because "
+                      "the outbox was full, %d refused", self.sampler.sequence, lost, len(self.outbox),
+                      counts.dropped_full, counts.dropped_refused)
+        self.sources.close()
+        self.jobs.close()
+
+
+def _delay(values):
+    """ns by which this node holds its batches back: by its name, within half a period, so that those of a cluster
+    do not come all at once."""
+    uri = values.zeromq_uri if values.wire == "0.6" else values.native_uri
+    half = int(values.sample_period * SECOND) // 2
+    return 0 if loopback(uri) else half * crc32(values.hostname.encode()) >> 32
+
+
+def main(argv=None):
+    """The exit code: 0 after SIGTERM, 2 for a wrong command line, 1 where the machine refuses."""
+    argv = sys.argv[1:] if argv is None else argv
+    set_level(0)
+    try:
+        values = settings(argv, sources.names())
+        set_level(values.verbose)
+        for line in start.going_on_without(values):
+            log.error("%s", line)
+        Node(values).run(argv)
+    except Usage as error:
+        log.error("%s", error)
+        return 2
+    except zmq.ZMQError as error:
+        log.error("ZeroMQ: %s", error)
+        return 1
+    except OSError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The loop of a node: at each tick all due sources are read, and their rows go as one batch into the outbox.
+
+It never waits for the network. This is the one place where whatever a source raises is taken: it costs that
+source's rows of that tick, is told once per kind, and counted.
+"""
+import time
+from typing import NamedTuple
+
+from colmet.common import wire
+from colmet.node.clock import SECOND, boottime, ticks_offset
+from colmet.node.draft import Draft
+from colmet.node.log import log
+
+STEP = SECOND           # least change of the wall clock that counts as a step
+IDLE = 60 * SECOND      # between two looks where nothing is due
+
+
+class Identity(NamedTuple):
+    """What all batches of a node bear."""
+    name: str
+    cluster: str
+    session: int
+
+
+class Sampler:
+    """`node` is the `Identity`; `jobs` is a `colmet.node.jobs.Jobs`, `sources` a list of `Source`s, read
+    in that order; `wanted` are the names of the tables that are switched on. `history`, a `Source` of
+    `colmet.node.history` or None, makes the rows of jobs that ended."""
+
+    def __init__(self, node, jobs, sources, outbox, wanted, history=None):
+        self.node, self.jobs, self.sources, self.outbox, self.wanted = node, jobs, sources, outbox, wanted
+        self.history = history
+        self.sequence = 0               # of the batch made last; the first is 1
+        self.ticks = self.late = self.clock_steps = 0
+        self.duration = 0               # ns spent in ticks
+        self._offset = ticks_offset()
+        self._apart = None              # wall clock less CLOCK_BOOTTIME at the tick before
+        self._full = False              # batches are being dropped, and that was told
+
+    def run(self, stopped, wake, reload):
+        """Tick until `stopped()` is true, and then once more. `wake` is a descriptor that becomes readable when
+        `stopped` and `reload` are to be asked again."""
+        self.tick(self.sources)
+        self.plan(self.sources, boottime())
+        while not stopped():
+            due = min((source.due for source in self.sources), default=boottime() + IDLE)
+            extra = self.jobs.wait(due, wake)
+            reload()
+            now = boottime()
+            ready = [source for source in self.sources if source.due <= now]
+            if ready:
+                self.tick(ready)
+                self.plan(ready, now)
+            elif extra and not stopped():
+                self.tick([source for source in self.sources if source.of_jobs])
+        self.tick(self.sources)
+
+    def change(self, sources, wanted, periods):
+        """Go on with these, each at its new period (ns)."""
+        self.sources, self.wanted = sources, wanted
+        for source, period in zip(sources, periods):
+            source.shift(period, boottime(), self._offset)
+
+    def plan(self, sources, now):
+        """Set when `sources` are due next; the boundaries that went by are counted as late."""
+        left_out = max([source.plan(now, self._offset) for source in sources], default=0)
+        if left_out:
+            self.late += left_out
+            log.warning("%d ticks left out: the one before took too long", left_out)
+
+    def tick(self, sources):
+        """Make one batch of `sources`; nothing goes out when they have no row to give."""
+        wall, began = time.time_ns(), boottime()
+        self._watch_clock(wall - began)
+        jobs = self.jobs.present()
+        draft = Draft(jobs, self.wanted)
+        self.sequence += 1
+        for source in sources:
+            rows = source.rows(self.guard, jobs)
+            self.guard(source, draft.add, rows)
+        self._end_jobs(jobs, draft)
+        if draft:
+            batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
+            self._keep(wire.pack(batch), began)
+        else:
+            self.sequence -= 1
+        self.ticks += 1
+        self.duration += boottime() - began
+
+    def _end_jobs(self, jobs, draft):
+        ended = self.jobs.ended()
+        for job in ended:
+            draft.gone(job)
+        if self.history is not None:
+            self.history.samples += 1
+            backend = self.history.backend
+            self.guard(self.history, lambda: draft.add(backend.rows(jobs, ended, draft.rows, self.sequence)))
+
+    def _keep(self, frames, now):
+        dropped = self.outbox.put(self.sequence, frames, now)
+        if dropped and not self._full:
+            log.error("the outbox is full (%d batches, %d KiB): the oldest batches are dropped, and counted",
+                      len(self.outbox), self.outbox.size // 1024)
+        self._full = self._full and len(self.outbox) > 1 or bool(dropped)
+        log.debug("batch %d: %d bytes; %d kept", self.sequence, sum(map(len, frames)), len(self.outbox))
+
+    def _watch_clock(self, apart):
+        """`apart` is the wall clock less CLOCK_BOOTTIME: it jumps when somebody sets the clock."""
+        if self._apart is not None and abs(apart - self._apart) > STEP:
+            self.clock_steps += 1
+            log.warning("the clock was set by %+.3f s; ticks keep their pace", (apart - self._apart) / SECOND)
+        self._apart = apart
+
+    def guard(self, source, work, *arguments):
+        """What `work(*arguments)` returns, None where it fails; its cost and failures are those of `source`."""
+        wall, cpu = time.monotonic_ns(), time.thread_time_ns()
+        try:
+            return work(*arguments)
+        except Exception as error:      # the only one: whatever a source does, the others go on
+            source.failures += 1
+            kind = type(error).__name__
+            if kind not in source.kinds:
+                source.kinds.add(kind)
+                log.error("%s: %s: %s; its rows of this tick are missing", source.name, kind, error)
+            log.debug("%s failed", source.name, exc_info=True)
+            return None
+        finally:
+            source.spent(wall, cpu)

@@ -1,0 +1,191 @@
+"""The command line of colmet-node, as data. Names are those of 0.6 where it had them.
+
+``--enable-X`` and ``--disable-X`` exist for every table that is declared.
+"""
+import difflib
+import re
+import socket
+
+from colmet.common.metrics import TABLES
+from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
+from colmet.common.wire import MAX_NAME
+from colmet.node.jobs import DEFAULT_PATTERNS, DEFAULT_ROOTS, check_pattern
+
+PROGRAM = "colmet-node"
+DESCRIPTION = "Measures the jobs of this node and sends what it finds to colmet-collector."
+RETIRED = {"--zeromq-swap": "ZeroMQ has no swap any more; --zeromq-hwm bounds what waits in memory"}
+WIRES = ("auto", "native", "0.6")
+LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
+SOURCES, LATER = "Sources", "Later sources"
+LATER_OPTIONS = ("perfhw_list", "lustre_prefix", "omnipath", "ipmipower_cmd")
+RELOADED = ("sample_period", "period", "verbose", "profile")    # besides the switches of sources
+_TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;\[\]]+):(?P<port>\d+)")
+_IPC_BYTES = 107                            # of a path in sockaddr_un (unix(7)), its end left out
+
+
+def number(text):
+    """An int where the text is one, else a float."""
+    return int(text) if text.isdigit() else float(text)
+
+
+def period_fault(value):
+    """A check of a period in s."""
+    if not value > 0:
+        return "must be above 0"
+    return "" if SHORTEST_PERIOD <= value <= LONGEST_PERIOD else "must be from %s to %s" % (SHORTEST_PERIOD, LONGEST_PERIOD)
+
+
+def uri_fault(text):
+    """A check: "" or why nobody can connect to `text`."""
+    if text.startswith("ipc://"):
+        return "" if 0 < len(text[6:].encode()) <= _IPC_BYTES else "must have a path of 1 to %d bytes" % _IPC_BYTES
+    match = _TCP.fullmatch(text)
+    if not match:
+        return "must be tcp://HOST:PORT or ipc://PATH"
+    return "" if 0 < int(match.group("port")) < 65536 else "must have a port from 1 to 65535"
+
+
+def name_fault(text):
+    """A check of a name that goes over the wire."""
+    if not text or not text.isprintable() or text.strip() != text:
+        return "must be printable text"
+    return "" if len(text.encode("utf-8", "replace")) <= MAX_NAME else "must be at most %d bytes" % MAX_NAME
+
+
+def one_of(*words):
+    """A check: the value must be one of `words`."""
+    return lambda value: "" if value in words else "must be %s or %s" % (", ".join(words[:-1]), words[-1])
+
+
+def _switches():
+    for table in TABLES.values():
+        doc = table.doc.strip().splitlines()[0].rstrip(".")
+        state = "on" if table.default else "off"
+        yield Option(("--enable-" + table.option,), "measure %s: %s (%s by default)" % (table.name, doc, state),
+                     False, bool, group=SOURCES)
+        yield Option(("--disable-" + table.option,), "do not measure %s; goes before --enable-%s"
+                     % (table.name, table.option), False, bool, group=SOURCES)
+
+
+OPTIONS = (
+    CONFIG,
+    VERBOSE,
+    Option(("-s", "--sample-period"), "time between two samples", 5, number, "seconds", "SECONDS", check=period_fault),
+    Option(("--period",), "a period of its own for one source; may be given again", (), metavar="SOURCE=SECONDS",
+           many="repeat"),
+    Option(("--profile",), "0.6: measure by default only what 0.6 did", metavar="0.6", check=one_of("0.6")),
+    Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
+    Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
+           check=lambda text: text and name_fault(text)),
+    Option(("--root",), "root of the file system", "/", metavar="DIR", hidden=True),
+    Option(("--exit-facts",), "file that tells what a job used when it ended", metavar="FILE", hidden=True),
+
+    Option(("-c", "--cgroup"), "measure this cgroup, absolute or below a root path; may be given again", (),
+           many="repeat", metavar="CGROUP", group="Jobs"),
+    Option(("-p", "--pid"), "measure this process as job PID; may be given again", (), int, many="repeat",
+           metavar="PID", group="Jobs", check=at_least(1)),
+    Option(("-t", "--tid"), "measure this thread as job TID; may be given again", (), int, many="repeat",
+           metavar="TID", group="Jobs", check=at_least(1)),
+    Option(("--process-tree",), "measure this process and all its descendants as job PID; may be given again", (), int,
+           many="repeat", metavar="PID", group="Jobs", check=at_least(1)),
+    Option(("--cpuset_rootpath",), "directory in which jobs have their cgroups; may be given again; by default "
+           + DEFAULT_ROOTS[0], (), many="repeat", metavar="DIR", group="Jobs"),
+    Option(("--regex_job_id",), "how to find the job id in a cgroup's name: its first group; may be given again, the "
+           "first that fits holds; by default "
+           + DEFAULT_PATTERNS[0], (), many="repeat", metavar="REGEX", group="Jobs",
+           check=check_pattern),
+
+    Option(("--zeromq-uri",), "where the collector takes messages of Colmet 0.6", "tcp://127.0.0.1:5556",
+           metavar="URI", group="ZeroMQ", check=uri_fault),
+    Option(("--native-uri",), "where the collector acknowledges; by default one port above --zeromq-uri, or its path "
+           "with .native", metavar="URI", group="ZeroMQ", check=uri_fault),
+    Option(("--wire",), "auto: native, and 0.6 where only a 0.6 collector answers; native; 0.6", "auto", group="ZeroMQ",
+           check=one_of(*WIRES)),
+    Option(("--wire-timeout",), "how long auto waits for the native wire before it tries that of 0.6", 30, number,
+           "seconds", "SECONDS", group="ZeroMQ", check=at_least(0)),
+    Option(("--zeromq-hwm",), "most batches kept in memory until the collector has them, the oldest go first; 0: as "
+           "many as 32 MiB hold", 1000, int, "batches", "N", group="ZeroMQ", check=at_least(0)),
+    Option(("--zeromq-linger",), "longest time that the end waits until all is sent; -1: no limit", 5000, int, "ms",
+           "MS", group="ZeroMQ", check=at_least(-1)),
+    *_switches(),
+    Option(("--perfhw-list",), "hardware counters (not in this release)", None, many="words", metavar="COUNTER",
+           group=LATER),
+    Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
+    Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
+    Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
+           metavar="WORD", group=LATER),
+)
+
+
+def settings(argv, sources):
+    """The options from `argv` and --config, checked; `sources` are the names that --period may give. `periods`
+    are s by source. Raises Usage."""
+    values = parse(PROGRAM, DESCRIPTION, OPTIONS, argv, RETIRED)
+    values.periods = dict(_period(text, sources) for text in values.period)
+    values.hostname = values.hostname or socket.gethostname()
+    values.cpuset_rootpath = list(values.cpuset_rootpath) or list(DEFAULT_ROOTS)
+    values.regex_job_id = list(values.regex_job_id) or list(DEFAULT_PATTERNS)
+    values.native_uri = values.native_uri or _native(values.zeromq_uri, values.wire)
+    values.tables = enabled(values)
+    return values
+
+
+def enabled(values):
+    """Names of the tables that are switched on."""
+    default = [table for table in TABLES.values() if table.default and (not values.profile or table.legacy)]
+    return {table.name for table in TABLES.values()
+            if (table in default or _switch(values, "enable_", table)) and not _switch(values, "disable_", table)}
+
+
+def asked(values):
+    """(flag, table or None) of each option of a source: what was switched on, and sub-options that were given."""
+    for table in TABLES.values():
+        if _switch(values, "enable_", table):
+            yield "--enable-" + table.option, table
+    for option in OPTIONS:
+        if option.group == LATER and getattr(values, option.dest):
+            yield option.flags[0], None
+
+
+def changed(old, new):
+    """Flags of the options that differ between two settings and that a running node cannot follow."""
+    fixed = [option for option in OPTIONS if option.dest not in RELOADED and option.group != SOURCES]
+    return [option.flags[-1] for option in fixed if getattr(old, option.dest) != getattr(new, option.dest)]
+
+
+def loopback(uri):
+    """Whether `uri` stays on this machine."""
+    match = _TCP.fullmatch(uri)
+    return not match or match.group("host") in ("localhost", "[::1]") or match.group("host").startswith("127.")
+
+
+def _switch(values, prefix, table):
+    return getattr(values, (prefix + table.option).replace("-", "_"))
+
+
+def _period(text, sources):
+    name, equals, seconds = text.partition("=")
+    if name not in sources:
+        near = difflib.get_close_matches(name, sources, 1)
+        raise Usage("--period %s: no source %s; %s" % (text, name or "is named", "did you mean %s?" % near[0] if near else
+                                                       "there are " + ", ".join(sources)))
+    try:
+        value = number(seconds)
+    except ValueError:
+        raise Usage("--period %s: must be SOURCE=SECONDS" % text) from None
+    fault = period_fault(value)
+    if fault:
+        raise Usage("--period %s: %s (seconds)" % (text, fault))
+    return name, value
+
+
+def _native(uri, wire):
+    if uri.startswith("ipc://"):
+        native = uri + ".native"
+    else:
+        match = _TCP.fullmatch(uri)
+        native = uri[:match.start("port")] + str(int(match.group("port")) + 1)
+    fault = uri_fault(native)
+    if fault and wire != "0.6":
+        raise Usage("--zeromq-uri %s: leaves no place for the native wire: %s %s; give --native-uri" % (uri, native, fault))
+    return native

@@ -1,0 +1,84 @@
+"""A ZeroMQ socket that is closed and opened again, and what its monitor says of the connection."""
+import struct
+
+import zmq
+
+_EVENT = struct.Struct("=HI")           # of a monitor's first frame, zmq_socket_monitor(3)
+MAX_MESSAGE = 8 * 2 ** 20               # bytes of an answer; longer ones cut the connection
+RECONNECT = (200, 5000)                 # ms between tries of ZeroMQ itself: first, and most
+MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+
+class Endpoint:
+    """One socket of `kind` towards `uri`: IMMEDIATE, never blocking, at most `hwm` messages on their way."""
+
+    def __init__(self, context, kind, uri, hwm):
+        self._context, self._kind, self._uri, self._hwm = context, kind, uri, hwm
+        self._socket = self._monitor = None
+        self.connected = False          # the ZeroMQ handshake is done, and no loss was seen since
+
+    def open(self):
+        """A new socket in place of the old one, which drops what it held. Raises zmq.ZMQError."""
+        self.close(0)
+        self._socket = self._context.socket(self._kind)
+        self._socket.linger = 0
+        self._socket.immediate = 1
+        self._socket.sndhwm = self._hwm
+        self._socket.reconnect_ivl, self._socket.reconnect_ivl_max = RECONNECT
+        self._socket.maxmsgsize = MAX_MESSAGE
+        if "[" in self._uri:
+            self._socket.ipv6 = 1
+        address = "inproc://monitor-%x" % id(self._socket)
+        self._socket.monitor(address, MONITORED)
+        self._monitor = self._context.socket(zmq.PAIR)
+        self._monitor.linger = 0
+        self._monitor.connect(address)
+        self._socket.connect(self._uri)
+
+    def close(self, linger):
+        """Close it; ZeroMQ goes on sending what it took for `linger` ms (-1: for ever)."""
+        if self._socket is not None:
+            self._socket.disable_monitor()
+            self._monitor.close()
+            self._socket.close(linger)
+        self._socket = self._monitor = None
+        self.connected = False
+
+    def polls(self, out):
+        """(socket, flags) to poll; `out` is zmq.POLLOUT when there is something to send."""
+        if self._socket is None:
+            return []
+        reads = zmq.POLLIN if self._kind != zmq.PUSH else 0
+        mine = [(self._socket, reads | out)] if reads | out else []
+        return mine + [(self._monitor, zmq.POLLIN)]
+
+    def lost(self):
+        """Read what the monitor has to say: True when a connection was lost since the last call."""
+        lost = False
+        while self._monitor is not None:
+            try:
+                event, _ = _EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+            except zmq.Again:
+                break
+            self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            lost = lost or event == zmq.EVENT_DISCONNECTED
+        return lost
+
+    def receive(self, most):
+        """Up to `most` messages that wait, each a list of frames."""
+        socket = self._socket
+        for _ in range(most):
+            if socket is not self._socket:
+                return                  # whoever took the last message opened another one
+            try:
+                yield socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+
+    def send(self, frames):
+        """Hand over one message; False when there is no connection or it has no room."""
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            return True
+        except zmq.Again:
+            return False

@@ -1,0 +1,87 @@
+"""A source as the sampling loop sees it: when it is due, what it gave, what it cost and how often it failed."""
+import threading
+import time
+
+from colmet.common.schema import JOB
+from colmet.node.clock import boottime, next_boundary
+
+
+class Source:
+    """`backend` (`colmet.node.backends`) with the `tables` (names) that it gives, every `period` ns."""
+
+    def __init__(self, name, backend, tables, period):
+        self.name, self.backend, self.period = name, backend, period
+        self.of_jobs = any(table.scope == JOB for table in tables)      # extra ticks are for these
+        self.due = 0                    # CLOCK_BOOTTIME (ns) of its next tick
+        self.samples = self.failures = self.late = 0
+        self.duration = self.cpu = 0    # ns spent in it, all in all
+        self.age = 0                    # ns: of the rows that the last tick took
+        self.kinds = set()              # kinds of failure that were told
+
+    def plan(self, now, offset):
+        """Its next tick is the first boundary after `now`; returns how many since its last one were left out."""
+        due = next_boundary(now, self.period, offset)
+        left_out = max(0, (due - self.due) // self.period - 1) if self.due else 0
+        self.late += left_out
+        self.due = due
+        return left_out
+
+    def shift(self, period, now, offset):
+        """From now on every `period` ns."""
+        if period != self.period or not self.due:
+            self.period, self.due = period, 0
+            self.plan(now, offset)
+
+    def spent(self, wall, cpu):
+        """Add what was spent since `wall` (time.monotonic_ns) and `cpu` (time.thread_time_ns, of this thread)."""
+        self.duration += time.monotonic_ns() - wall
+        self.cpu += time.thread_time_ns() - cpu
+
+    def rows(self, guard, jobs):
+        """Its rows for this tick; `guard` (`Sampler.guard`) calls the backend and takes what it raises."""
+        self.samples += 1
+        return guard(self, self.backend.sample, jobs) or {}
+
+    def close(self):
+        """Free what the backend holds."""
+        self.backend.close()
+
+
+class SlowSource(Source):
+    """A source with a thread of its own: a tick starts a reading and takes the rows of the one before."""
+
+    def __init__(self, name, backend, tables, period):
+        super().__init__(name, backend, tables, period)
+        self._wanted, self._ended = threading.Event(), False
+        self._latest, self._read_at = {}, None
+        self._thread = None
+
+    def rows(self, guard, jobs):
+        """The latest rows, {} before the first reading is done."""
+        self._jobs = jobs
+        self._wanted.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
+            self._thread.start()
+        self.age = 0 if self._read_at is None else boottime() - self._read_at
+        return self._latest
+
+    def close(self):
+        """Let the thread end after its reading; it closes the backend itself."""
+        self._ended = True
+        self._wanted.set()
+        if self._thread is None:
+            self.backend.close()
+
+    def _run(self, guard):
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._ended:
+                break
+            began = boottime()
+            self.samples += 1
+            rows = guard(self, self.backend.sample, self._jobs)
+            if rows is not None:
+                self._latest, self._read_at = rows, began
+        self.backend.close()

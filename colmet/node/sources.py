@@ -1,0 +1,67 @@
+"""Which sources this node reads: the backends whose tables are switched on, and why the others are off."""
+from pathlib import Path
+
+from colmet.common.metrics import TABLES, colmet
+from colmet.node.backends import NAMES, Unavailable, load
+from colmet.node.clock import SECOND
+from colmet.node.source import SlowSource, Source
+
+HEALTH = "colmet"               # the source of the node itself
+
+
+class Sources:
+    """The open sources, `on`, in the order of `NAMES`, the node's own last; `off` gives for each other name why."""
+
+    def __init__(self, health):
+        self._modules = {name: load(name) for name in NAMES}
+        self._health = health
+        self.on, self.off = [], {}
+
+    def follow(self, settings):
+        """Open and close sources so that they are what `settings` asks for; one that could not be opened before is
+        tried again."""
+        there = {source.name: source for source in self.on}
+        self.on, self.off = [], {}
+        for name, module in self._modules.items():
+            wanted = [table for table in module.TABLES if table.name in settings.tables]
+            source = there.pop(name, None)
+            if not wanted:
+                self.off[name] = "not enabled"
+                there.update({name: source} if source else {})
+            elif source or self._opens(name, module, settings):
+                self.on.append(source or self._opened)
+        own = there.pop(HEALTH, None)
+        if colmet.TABLE.name in settings.tables:
+            self.on.append(own or Source(HEALTH, self._health, (colmet.TABLE,), period(HEALTH, settings)))
+        for source in there.values():
+            source.close()
+
+    def close(self):
+        """Close them all."""
+        for source in self.on:
+            source.close()
+
+    def _opens(self, name, module, settings):
+        try:
+            backend = module.Backend(Path(settings.root), settings)
+        except (Unavailable, OSError) as error:
+            self.off[name] = str(error)
+            return False
+        kind = SlowSource if getattr(module, "SLOW", False) else Source
+        self._opened = kind(name, backend, module.TABLES, period(name, settings))
+        return True
+
+
+def names():
+    """Names that --period takes."""
+    return NAMES + (HEALTH,)
+
+
+def period(name, settings):
+    """The period of the source `name` in ns."""
+    return int(settings.periods.get(name, settings.sample_period) * SECOND)
+
+
+def made_here():
+    """Names of the tables that something in this release makes."""
+    return {table.name for name in NAMES for table in load(name).TABLES} | {colmet.TABLE.name, TABLES["job"].name}
