@@ -41,6 +41,9 @@ class Stdout:
             self._durable = position
             self._news.notify()
 
+    def seal(self):
+        """What is printed is committed: nothing to do."""
+
     def finish(self):
         """Print what is durable and end; returns whether all of it was."""
         with self._news:

@@ -1,0 +1,229 @@
+"""colmet-collector: takes what the nodes send, keeps it safe in a journal, and has it stored.
+
+Exit codes: 0 after SIGTERM or SIGINT, when all that came is stored; 1 the machine refuses; 2 the command line or
+the configuration is wrong by itself.
+"""
+import os
+import secrets
+import signal
+import socket
+import sys
+
+import zmq
+
+from colmet import __version__
+from colmet.collector import sockets
+from colmet.collector.intake import Intake, replay
+from colmet.collector.log import Faults, log, set_up, tell
+from colmet.collector.place import Unusable, open_journal
+from colmet.collector.receiver import Receiver
+from colmet.collector.sequences import Sequences
+from colmet.collector.settings import OPTIONS, PROGRAM, settings
+from colmet.collector.stdout import Stdout
+from colmet.collector.upkeep import Upkeep
+from colmet.collector.writers import Child, Refused
+from colmet.common.notify import notify
+from colmet.common.options import Usage
+
+RELOADED = ("verbose", "sample_period", "buffer_size", "journal_size", "config")  # what SIGHUP can change at once
+HDF5 = ("hdf5_complevel", "hdf5_complib", "hdf5_max_size", "hdf5_window")         # and by a new writer process
+
+
+def main(argv=None):
+    """Run until a signal ends it; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        options = settings(argv)
+    except Usage as error:
+        print("%s: %s" % (PROGRAM, error), file=sys.stderr)
+        return 2
+    set_up(options.verbose)
+    collector = Collector(argv, options)
+    try:
+        collector.start()
+        return collector.run()
+    except (Unusable, Refused, sockets.Unbound) as error:
+        tell(str(error))
+        return 1
+    except OSError as error:
+        tell("%s; stopped: what was acknowledged is safe in the journal" % error)
+        return 1
+    finally:
+        collector.close()
+
+
+class Collector:
+    """Everything put together; `argv` is read again on SIGHUP."""
+
+    def __init__(self, argv, options):
+        self.argv, self.options = argv, options
+        self.context = zmq.Context()
+        self.journal = self.upkeep = self.receiver = self.stdout = None
+        self.writers, self._channels = [], []
+        self._signals = []
+        self._wake, wakes = socket.socketpair()
+        wakes.setblocking(False)
+        self._wake.setblocking(False)
+        self._wakes = wakes
+
+    def start(self):
+        """Open, bind and start all, in the order in which a refusal costs least. Raises Unusable, Refused and
+        sockets.Unbound."""
+        options = self.options
+        if options.hdf5_filepath:
+            _check_hdf5(options.hdf5_filepath)
+        files = sockets.raise_file_limit()
+        self.context.set(zmq.MAX_SOCKETS, min(files, self.context.get(zmq.SOCKET_LIMIT)))
+        self.journal = open_journal(options)
+        router, pull, off = self._bind()
+        faults, sequences = Faults(), Sequences()
+        positions = self._recall(sequences)
+        self._start_writers(positions)
+        self.upkeep = Upkeep(self.journal, sequences, self.writers, options.journal_size)
+        intake = Intake(self.journal, sequences, faults, secrets.randbits(63))
+        self.receiver = Receiver(intake, router, pull, options, self._synced)
+        self._listen_to_signals()
+        self._greet(files, off)
+        notify("READY=1")
+
+    def run(self):
+        """Receive until a signal says stop, then store what came; returns the exit code."""
+        wake = [self._wake.fileno()]
+        self.receiver.run(lambda: self._stopping(), self._tick, wake)
+        notify("STOPPING=1")
+        self.receiver.drain()
+        stored = all([writer.finish() for writer in self.writers])
+        self.upkeep.checkpoint()
+        self.upkeep.tick()
+        if not stored:
+            tell("not all is stored; the journal %s keeps it for the next start" % self.journal.directory)
+        return 0 if stored else 1
+
+    def close(self):
+        """Let go of all."""
+        for writer in self.writers:
+            if isinstance(writer, Child):
+                writer.kill()
+        for channel in self._channels:
+            channel.close(self.options.zeromq_linger)
+        self.context.term()
+        if self.journal:
+            self.journal.close()
+
+    def _bind(self):
+        """(router, pull, why the native wire is off)."""
+        options = self.options
+        off, router, pull = "", None, None
+        if not options.no_legacy:
+            pull = sockets.bind(self.context, zmq.PULL, options.zeromq_bind_uri, "--zeromq-bind-uri", options.zeromq_hwm)
+            self._channels.append(pull)
+        try:
+            if not options.native_bind_uri:
+                raise sockets.Unbound("no port above that of --zeromq-bind-uri; give --native-bind-uri")
+            router = sockets.bind(self.context, zmq.ROUTER, options.native_bind_uri, "--native-bind-uri",
+                                  options.zeromq_hwm)
+            self._channels.append(router)
+        except sockets.Unbound as error:
+            if options.native_given or not pull:
+                raise
+            off = str(error)
+        return router, pull, off
+
+    def _recall(self, sequences):
+        """Bring `sequences` up to the journal's end; returns positions of writers by name."""
+        try:
+            position, positions = sequences.load(self.journal.directory)
+        except (ValueError, OSError) as error:
+            log.error("%s: the checkpoint cannot be read (%s); reading the whole journal", self.journal.directory, error)
+            position, positions = 0, {}
+        replay(self.journal.directory, sequences, position)
+        self.journal.advance(position)
+        return positions
+
+    def _start_writers(self, positions):
+        directory, options = self.journal.directory, self.options
+        if options.hdf5_filepath:
+            hdf5 = Child("hdf5", "colmet.collector.hdf5", options, directory)
+            self.writers.append(hdf5)
+            hdf5.start()
+            hdf5.wait()
+            self.journal.advance(hdf5.position)
+        if options.enable_stdout_backend:
+            self.stdout = Stdout(directory, min(positions.get("stdout", 0), self.journal.end))
+            self.writers.append(self.stdout)
+            self.stdout.start()
+
+    def _synced(self, position):
+        if self.stdout:
+            self.stdout.synced(position)
+        self.upkeep.synced(position)
+
+    def _listen_to_signals(self):
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._signals.append(number))
+
+    def _stopping(self):
+        return signal.SIGTERM in self._signals or signal.SIGINT in self._signals
+
+    def _tick(self):
+        try:
+            self._wake.recv(4096)
+        except BlockingIOError:
+            pass
+        if signal.SIGHUP in self._signals:
+            self._signals.remove(signal.SIGHUP)
+            self._reload()
+        for writer in self.writers:
+            if isinstance(writer, Child):
+                writer.poll()
+        self.upkeep.tick()
+        if self.stdout and self.stdout.closed and len(self.writers) == 1:
+            self._signals.append(signal.SIGTERM)        # nothing is acknowledged that nothing will store
+
+    def _reload(self):
+        try:
+            options = settings(self.argv)
+        except Usage as error:
+            log.error("%s; nothing was changed", error)
+            return self._seal()
+        changed = [option.dest for option in OPTIONS
+                   if getattr(options, option.dest) != getattr(self.options, option.dest)]
+        for name in RELOADED + HDF5:
+            setattr(self.options, name, getattr(options, name))
+        for name in sorted(set(changed) - set(RELOADED + HDF5)):
+            log.error("--%s: takes effect at the next start", name.replace("_", "-"))
+        set_up(self.options.verbose)
+        self.upkeep.limit = self.options.journal_size
+        return self._seal(bool(set(changed) & set(HDF5)))
+
+    def _seal(self, renew=False):
+        for writer in self.writers:
+            if renew and isinstance(writer, Child):
+                writer.renew(self.options)
+            else:
+                writer.seal()
+
+    def _greet(self, files, off):
+        options = self.options
+        stores = [options.hdf5_filepath] * bool(options.hdf5_filepath) + ["standard output"] * bool(self.stdout)
+        lines = ["%s %s on %s" % (PROGRAM, __version__, socket.gethostname())]
+        lines.append("listens   %s" % (off or "%s, acknowledged" % options.native_bind_uri))
+        if not options.no_legacy:
+            lines.append("          %s, Colmet 0.6" % options.zeromq_bind_uri)
+        lines += ["journal   %s, at most %d MiB" % (self.journal.directory, options.journal_size >> 20),
+                  "stores    %s" % ", ".join(stores),
+                  "limits    %d open files: about as many nodes" % files]
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _check_hdf5(path):
+    from colmet.collector.hdf5_target import check_target     # only where HDF5 is asked for
+    try:
+        check_target(path)
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
