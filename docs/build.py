@@ -71,15 +71,16 @@ def section(table, made):
         where = "on the wire and in the file" if table.involved_jobs == "wire" else "in the file only"
         text += "Column ``involved_jobs`` (%s): the jobs present on the node, as a JSON list.\n" % where
     return text + "\n" + grid(("metric", "unit", "kind", "meaning", "joined by"), [
-        ("``%s``" % metric.name, plain(metric.unit), metric.kind, plain(metric.doc), metric.fold) for metric in table.metrics])
+        ("``%s``" % metric.name, plain(metric.unit), metric.kind, plain(metric.doc), metric.fold)
+        for metric in table.metrics])
 
 
 def options():
     """The text of options.rst."""
     text = NOTICE + title("Options", "=")
-    text += ("Each long option is also a key of the file that ``--config`` names, without its dashes and under the "
-             "section\nof its program; the command line goes first. A switch is yes or no there, and an option "
-             "that may be repeated\nhas one value per line.\n\n")
+    text += ("Each long option of colmet-node and colmet-collector is also a key of the file that ``--config`` names, "
+             "without its\ndashes and under the section of its program; the command line goes first. A switch is yes "
+             "or no there, and an\noption that may be given again has one value per line.\n\n")
     for program, declared in programs().items():
         text += title(program, "-")
         groups = dict.fromkeys(option.group for option in declared)
@@ -94,7 +95,9 @@ def programs():
     """The declared options of each program, by its name."""
     from colmet.collector.settings import OPTIONS as collector
     from colmet.node.settings import OPTIONS as node
-    return {"colmet-node": node, "colmet-collector": collector}
+    from colmet.view import attach, run
+    return {"colmet-node": node, "colmet-collector": collector,
+            "colmet run": run.OPTIONS, "colmet attach": attach.OPTIONS}
 
 
 def row(option):

@@ -6,4 +6,5 @@ begin
 
 scripts/bootstrap.sh
 PATH="$checkout/.venv/bin:$PATH"
-colmet run --live -- python -m colmet.view.demo
+rm -f .cache/demo.hdf5
+colmet run --live -o .cache/demo.hdf5 -- python -m colmet.view.demo
