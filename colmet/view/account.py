@@ -46,13 +46,19 @@ def read(path, job, since):
         with h5py.File(path, "r") as file:
             group = file.get(names.job_group({"job": job}))
             if group is None or TABLE.name not in group:
-                raise Unreadable("no account of job %s in %s" % (job, path))
+                raise Unreadable("%s has no account of job %s" % (path, job))
             values = _last_row(group[TABLE.name], since)
             if values is None:
-                raise Unreadable("no account of this run of job %s in %s" % (job, path))
+                raise Unreadable("%s has no account of this run of job %s" % (path, job))
             return Account(values, *_rows(group, values, since))
     except OSError as error:
         raise Unreadable("%s: %s" % (path, textwrap.shorten(str(error), 120))) from None
+
+
+def by_wait4(wall, used):
+    """The `Account` of a job that the file has none of: `wall` in ns, and what wait4(2) knows."""
+    place = CPU_SOURCES.index("wait4")
+    return Account(dict(used, wall=wall, cpu_source=place, peak_memory_source=place, io_source=place), 0, 0)
 
 
 def _last_row(table, since):
@@ -88,7 +94,7 @@ def lines(account, about, stream):
     found += [_complete(account)] if account.made else []
     notes = list(_sources(values)) + list(about.notes)
     found += [text.note(line, "" if place else "note") for place, line in enumerate(notes)]
-    return found + [text.row("saved in", text.printable(about.output))]
+    return found + ([text.row("saved in", text.printable(about.output))] if about.output else [])
 
 
 def _cpu(values, wall, about):

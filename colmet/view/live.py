@@ -36,12 +36,12 @@ class Live:
 
     def line(self, wall):
         """One line on what the processes that live now have used; `wall` in ns."""
-        cells = ["%-14s" % text.duration(wall)]
-        for word, metric, show in CELLS:
-            value = next((show(self.values[key]) for key in metric if key in self.values), "")
+        cells = ["%-13s" % text.duration(wall)]
+        for word, width, metrics, show in CELLS:
+            value = next((show(self.values[key]) for key in metrics if key in self.values), "")
             if value:
-                cells.append("%s %-9s" % (word, value))
-        return "  ".join(cells).rstrip()
+                cells.append("%s %-*s" % (word, width, value))
+        return " ".join(cells).rstrip()
 
 
 def _kib(number):
@@ -50,8 +50,8 @@ def _kib(number):
 
 _TASKS, _PROCESSES = taskstats.TABLE.name, jobproc.TABLE.name
 CELLS = (
-    ("CPU", [(_TASKS, "cpu_run_virtual_total")], text.duration),
-    ("memory", [(_PROCESSES, "VmRSS")], _kib),
-    ("read", [(_PROCESSES, "read_bytes"), (_TASKS, "read_bytes")], text.size),
-    ("written", [(_PROCESSES, "write_bytes"), (_TASKS, "write_bytes")], text.size),
+    ("CPU", 12, [(_TASKS, "cpu_run_virtual_total")], text.duration),
+    ("mem", 9, [(_PROCESSES, "VmRSS")], _kib),
+    ("read", 9, [(_PROCESSES, "read_bytes"), (_TASKS, "read_bytes")], text.size),
+    ("written", 9, [(_PROCESSES, "write_bytes"), (_TASKS, "write_bytes")], text.size),
 )

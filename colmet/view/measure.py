@@ -88,7 +88,7 @@ class Measuring:
         self.output = Output(options.output)
         self._period = options.sample_period
         self.daemons = None
-        self.since = self.start_clock = 0
+        self.since = self.start_clock = self.ended = 0      # Unix time, CLOCK_MONOTONIC and wall time, in ns
 
     def start(self, targets):
         """Start measuring; False where a signal came first. Raises Failed."""
@@ -115,7 +115,8 @@ class Measuring:
     def finish(self, used):
         """The job ended: `used` is what is known of it besides, for the node (``--exit-facts``). Returns what went
         wrong, as texts."""
-        facts = dict({"job": self.job, "start": self.since, "end": self.since + self.wall()}, **used)
+        self.ended = self.wall()
+        facts = dict({"job": self.job, "start": self.since, "end": self.since + self.ended}, **used)
         part = self.daemons.facts.with_suffix(".part")
         part.write_text(json.dumps(facts))
         part.rename(self.daemons.facts)
@@ -123,20 +124,22 @@ class Measuring:
         self.output.hand_over()
         return faults
 
-    def account(self, end, cores=0, floor=0, notes=()):
-        """Print the account read back from the file; where it is not there, say so. Returns whether it was."""
+    def account(self, end, cores=0, floor=0, notes=(), used=None):
+        """Print the account read back from the file; where it is not there, say so, and print what else is known:
+        `used`. Returns whether it was there."""
         from colmet.view import account     # h5py: not before the command has ended
-        shown = self.output.shown + (" (continued)" if self.output.continued else "")
-        about = account.Circumstances(self.title, end, shown, cores, floor, tuple(notes))
+        there, notes = True, list(notes)
         try:
             found = account.read(self.output.path, self.job, self.since)
         except account.Unreadable as error:
-            lines = [text.rule("colmet", self.title), text.row("wall", text.duration(self.wall()), end)]
-            show(lines + [text.note(line, "" if place else "note") for place, line in enumerate(about.notes)]
-                 + [text.note(text.printable(str(error)), "missing")])
-            return False
+            there = False
+            found = account.by_wait4(self.ended, used or {})
+            notes.append(text.printable(str(error)))
+        shown = self.output.shown + (" (continued)" if self.output.continued else "")
+        shown = shown if self.output.path.exists() else ""
+        about = account.Circumstances(self.title, end, shown, cores, floor, tuple(notes))
         show(account.lines(found, about, sys.stderr))
-        return True
+        return there
 
     def close(self):
         """Leave nothing behind but the file."""

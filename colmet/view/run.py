@@ -131,7 +131,7 @@ class Run:
         used = measure.used(self.command.usage, self.command.floor)
         try:
             faults = self.measuring.finish(used)
-            self.measuring.account(self._in_words(), self.cores, self.command.floor, self.notes + faults)
+            self.measuring.account(self._in_words(), self.cores, self.command.floor, self.notes + faults, used)
         except OSError as error:        # a full disk, say: the command's exit code still counts
             measure.show(["%s: no account: %s" % (PROGRAM, error)])
 
