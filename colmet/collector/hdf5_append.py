@@ -1,0 +1,148 @@
+"""Rows into the tables of a file, new ones or such as are there already, in whole chunks.
+
+A fixed file is written anew each time: the old tables are copied as they are, without unpacking, and what came is
+appended. A table that outgrows its chunk, lacks columns or was packed by other means is made again from its rows.
+"""
+import h5py
+import numpy
+from h5py import h5z
+
+from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed
+from colmet.collector.hdf5_file import CHUNKS, File, chunk_rows, open_read, packed_alike, pack, set_int, unpack
+from colmet.collector.hdf5_rows import Job
+from colmet.common.metrics import TABLES
+
+PIECE_BYTES = 4 * 2 ** 20       # of old rows read at a time
+POSITION = "journal_position"   # root attribute: all entries of the journal below it are in the files
+START = "journal_start"         # of a window: the position of its first entry
+_PLAIN_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
+
+
+class Sink:
+    """Takes rows for one table from row `place` on, which begins a chunk, and writes them as whole chunks."""
+
+    def __init__(self, table, level, chunk, layout, place=0):
+        self._table, self._level, self._chunk, self._layout, self._place = table, level, chunk, layout, place
+        self._rest = None
+
+    def add(self, rows):
+        """Write `rows`, and keep what does not fill a chunk until more come or `finish` is called."""
+        rows = convert(rows, self._layout)
+        if self._rest is not None:
+            rows = numpy.concatenate((self._rest, rows))
+        whole = len(rows) // self._chunk * self._chunk
+        self._write(rows[:whole])
+        self._rest = rows[whole:] if whole < len(rows) else None
+
+    def finish(self):
+        """Write what was kept."""
+        if self._rest is not None:
+            self._write(self._rest)
+
+    def _write(self, rows):
+        for first in range(0, len(rows), self._chunk):
+            data = pack(rows[first:first + self._chunk], self._chunk, self._level)
+            self._table.write_direct_chunk((self._place,), data)
+            self._place += self._chunk
+
+
+class Appending:
+    """A `File` and the older one whose tables it goes on with (None: there is none)."""
+
+    def __init__(self, path, level, old=None):
+        self.file = File(path, level)
+        self._old = old
+        self._source = open_read(old) if old else None
+
+    def adopt(self):
+        """Copy all that the older file holds; tables of 0.6 that lack columns are made again with them."""
+        continued = is_ours(self._source)
+        root = h5py.Group(h5py.h5g.open(self._source, b"/"))
+        for name in root.id:
+            self.file.copy(self._source, name)
+            if not continued and isinstance(root[name], h5py.Group):
+                self._mend(name.decode(), root[name])
+
+    def sink(self, job, layout, total):
+        """A `Sink` for `total` more rows of `layout` in the group of `job`."""
+        level = self.file.level
+        table = self.file.find(job.group, layout.table.name) if self._source else None
+        if table is None:
+            return Sink(self.file.table(job, layout, total), level, chunk_rows(total), layout)
+        old = h5py.Dataset(table)
+        joined = join(old.dtype, layout)
+        if joined is None:          # their columns contradict each other
+            return self.sink(job, renamed(layout), total)
+        chunk = old.chunks[0]
+        grows = chunk < CHUNKS[-1] and len(old) + total > chunk
+        if grows or joined.dtype != old.dtype or not packed_alike(table, level):
+            return self._again(job, joined, old, total)
+        return self._extend(table, old, joined, total)
+
+    def set(self, attributes):
+        """Set `attributes` (int or text) on the root."""
+        self.file.set(attributes)
+
+    def close(self):
+        """Finish the file."""
+        self._close_source()
+        self.file.close()
+
+    def abandon(self):
+        """Give the file up."""
+        self._close_source()
+        self.file.abandon()
+
+    def _close_source(self):
+        if self._source:
+            self._source.close()
+            self._source = None
+
+    def _extend(self, table, old, layout, total):
+        chunk, rows = old.chunks[0], len(old)
+        place = rows // chunk * chunk
+        sink = Sink(table, self.file.level, chunk, layout, place)
+        if rows > place:
+            _, data = table.read_direct_chunk((place,))
+            sink.add(unpack(data, old.dtype, self.file.level)[:rows - place])
+        table.set_extent((rows + total,))
+        set_int(table, "NROWS", rows + total)
+        return sink
+
+    def _again(self, job, layout, old, total):
+        """The table of `job` made again: with its old rows, and room for `total` more."""
+        rows, name = len(old), old.name.rpartition("/")[2]
+        self.file.remove(job.group, name)
+        sink = Sink(self.file.table(job, layout, rows + total), self.file.level, chunk_rows(rows + total), layout)
+        for piece in self._read(job.group, name):
+            sink.add(piece)
+        return sink
+
+    def _mend(self, group, source):
+        for name, old in source.items():
+            known = TABLES.get(name)
+            if known and known.legacy and isinstance(old, h5py.Dataset) and old.dtype != layout_of(known).dtype:
+                joined = join(old.dtype, layout_of(known))
+                if joined is not None:
+                    self._again(Job(group, group.partition("_")[2], -1, {}), joined, old, 0).finish()
+
+    def _read(self, group, name):
+        """Yield the rows of a table of the older file in pieces."""
+        table = h5py.Dataset(h5py.h5d.open(self._source, ("%s/%s" % (group, name)).encode()))
+        plist = table.id.get_create_plist()
+        filters = {plist.get_filter(place)[0] for place in range(plist.get_nfilters())}
+        size = max(PIECE_BYTES // table.dtype.itemsize, 1)
+        if filters <= _PLAIN_FILTERS:
+            for start in range(0, len(table), size):
+                yield table[start:start + size]
+            return
+        import tables       # slow to load, and needed for compressors that h5py lacks only
+        with tables.open_file(self._old) as file:
+            node = file.get_node("/" + group, name)
+            for start in range(0, node.nrows, size):
+                yield node.read(start, start + size)
+
+
+def is_ours(source):
+    """Whether the file of the FileID `source` was written by this module, not by 0.6."""
+    return h5py.h5a.exists(source, POSITION.encode())

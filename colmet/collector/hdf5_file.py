@@ -1,0 +1,218 @@
+"""Writing an HDF5 file of tables as PyTables lays them out, fast: h5py's low-level calls and chunks packed here.
+
+Making a table costs ten times what its rows cost where it has few. So it is made once for each number of rows,
+in memory, and then copied (H5Ocopy). Chunks are shuffled and deflated in this module and written as they are.
+"""
+import contextlib
+import os
+import re
+import zlib
+from functools import lru_cache
+
+import numpy
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
+
+from colmet.collector.hdf5_target import synchronize
+
+CHUNKS = (16, 32, 64)       # rows of a chunk: those of the window, rounded up
+BACKEND_VERSION = 2         # 0.6's attribute of every table
+ROOT = b"/"
+_LIBVER = (h5f.LIBVER_V110, h5f.LIBVER_V110)    # newer ones cannot be read by PyTables
+_INT = h5t.STD_I64LE
+_SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
+
+
+def chunk_rows(rows):
+    """Rows of a chunk in a table of `rows`."""
+    return next((chunk for chunk in CHUNKS if rows <= chunk), CHUNKS[-1])
+
+
+def open_read(path):
+    """The h5py FileID of `path`, without heed of locks: it is only ever replaced as a whole. Raises OSError."""
+    access = _access()
+    access.set_file_locking(False, True)
+    return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+
+
+class File:
+    """A file being written at `path`, which is made anew; `level` is zlib's, 0 for none. Raises OSError."""
+
+    def __init__(self, path, level):
+        self.path, self.level = path, level
+        self._file = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fapl=_access())
+        self._models = _memory_file()
+        self._groups, self._tables, self._types = set(), {}, {}
+        self._root = h5g.open(self._file, ROOT)
+        _group_attributes(self._root)
+        set_text(self._root, "PYTABLES_FORMAT_VERSION", "2.1")
+        plain = h5p.create(h5p.GROUP_CREATE)
+        plain.set_obj_track_times(False)
+        _group_attributes(h5g.create(self._models, b"group", gcpl=plain))
+
+    def set(self, attributes, path="/"):
+        """Set `attributes` (int or text) on the group at `path`."""
+        set_all(h5g.open(self._file, path.encode()), attributes)
+
+    def copy(self, source, name):
+        """Copy `name` of the root, with all that it holds, from the FileID `source`."""
+        h5o.copy(source, name, self._file, name)
+        self._groups.add(name.decode("utf-8", "surrogateescape"))
+
+    def table(self, job, layout, total):
+        """A new table for `total` rows of `layout` in the group of `job`; returns its h5py DatasetID."""
+        if job.group not in self._groups:
+            self._groups.add(job.group)
+            h5o.copy(self._models, b"group", self._root, job.group.encode())
+            if job.attributes:
+                self.set(job.attributes, job.group)
+        path = ("%s/%s" % (job.group, layout.table.name)).encode()
+        if total <= CHUNKS[-1]:
+            h5o.copy(self._models, self._model(layout, total), self._root, path)
+            table = h5d.open(self._root, path)
+        else:
+            table = self._make(self._root, path, layout, total)
+        set_text(table, "TITLE", "Metrics for the Job %s" % job.text)
+        return table
+
+    def find(self, group, name):
+        """The DatasetID of a table in the file, None where there is none."""
+        if group not in self._groups or name.encode() not in h5g.open(self._root, group.encode()):
+            return None
+        return h5d.open(self._root, ("%s/%s" % (group, name)).encode())
+
+    def remove(self, group, name):
+        """Unlink a table."""
+        self._root.unlink(("%s/%s" % (group, name)).encode())
+
+    def close(self):
+        """Finish the file and make it durable. Raises OSError."""
+        self._models.close()
+        with system_errors():
+            h5f.flush(self._file)
+            self._root = None
+            self._file.close()
+        synchronize(self.path)
+
+    def abandon(self):
+        """Give the file up, in whatever state it is."""
+        self._models.close()
+        self._root = None
+        with contextlib.suppress(OSError, RuntimeError):    # what could not be written before cannot be now
+            self._file.close()
+
+    def _model(self, layout, total):
+        key = (layout, total)
+        name = self._tables.get(key)
+        if name is None:
+            name = self._tables[key] = b"%d" % len(self._tables)
+            self._make(self._models, name, layout, total)
+        return name
+
+    def _make(self, parent, name, layout, total):
+        kind = self._types.get(layout)
+        if kind is None:
+            kind = self._types[layout] = h5t.py_create(layout.dtype)
+        space = h5s.create_simple((total,), (h5s.UNLIMITED,))
+        table = h5d.create(parent, name, kind, space, _creation(chunk_rows(total), self.level))
+        set_text(table, "CLASS", "TABLE")
+        set_text(table, "VERSION", "2.7")
+        set_int(table, "NROWS", total)
+        set_int(table, "backend_version", BACKEND_VERSION)
+        set_all(table, layout.attributes)
+        return table
+
+
+@contextlib.contextmanager
+def system_errors():
+    """Turn what HDF5 makes of a failed write (a RuntimeError that tells the errno) back into the OSError."""
+    try:
+        yield
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if not number:
+            raise
+        raise OSError(int(number.group(1)), os.strerror(int(number.group(1)))) from error
+
+
+def pack(rows, chunk, level):
+    """The bytes of a chunk of `chunk` rows that begins with `rows`: shuffled and deflated unless `level` is 0."""
+    data = rows.tobytes() + bytes((chunk - len(rows)) * rows.dtype.itemsize)
+    if not level:
+        return data
+    shuffled = numpy.frombuffer(data, "u1").reshape(chunk, -1).T.tobytes()
+    return zlib.compress(shuffled, level)
+
+
+def unpack(data, dtype, level):
+    """The rows of a chunk from what `pack` made."""
+    if level:
+        data = numpy.frombuffer(zlib.decompress(data), "u1").reshape(dtype.itemsize, -1).T.tobytes()
+    return numpy.frombuffer(data, dtype)
+
+
+def packed_alike(table, level):
+    """Whether the chunks of `table` are what `pack` makes at `level`, or at another one above 0."""
+    plist = table.get_create_plist()
+    filters = [plist.get_filter(place)[0] for place in range(plist.get_nfilters())]
+    return filters == ([h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE] if level else [])
+
+
+def set_all(target, attributes):
+    """Set each of `attributes`, int or text, on a group or table."""
+    for name, value in attributes.items():
+        (set_int if isinstance(value, int) else set_text)(target, name, value)
+
+
+def set_text(target, name, text):
+    """Set a text attribute that is not there yet; "" is one without a value, as PyTables has it."""
+    data = text.encode()
+    kind = _text_type(len(data), data.isascii())
+    attribute = h5a.create(target, name.encode(), kind, _SCALAR if data else _NULL)
+    if data:
+        attribute.write(numpy.array(data), kind)
+
+
+def set_int(target, name, value):
+    """Set an int64 attribute, in place of an older one."""
+    name = name.encode()
+    if h5a.exists(target, name):
+        h5a.delete(target, name)
+    h5a.create(target, name, _INT, _SCALAR).write(numpy.array(value, "<i8"), _INT)
+
+
+@lru_cache(maxsize=1000)
+def _text_type(size, ascii_only):
+    kind = h5t.C_S1.copy()
+    kind.set_size(max(size, 1))
+    kind.set_strpad(h5t.STR_NULLPAD)
+    kind.set_cset(h5t.CSET_ASCII if ascii_only else h5t.CSET_UTF8)
+    return kind
+
+
+def _group_attributes(group):
+    for name, text in (("CLASS", "GROUP"), ("TITLE", ""), ("VERSION", "1.0")):
+        set_text(group, name, text)
+
+
+def _creation(chunk, level):
+    plist = h5p.create(h5p.DATASET_CREATE)
+    plist.set_chunk((chunk,))
+    plist.set_fill_time(h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)
+    if level:
+        plist.set_shuffle()
+        plist.set_deflate(level)
+    return plist
+
+
+def _access():
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(*_LIBVER)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    return access
+
+
+def _memory_file():
+    access = _access()
+    access.set_fapl_core(2 ** 20, False)
+    return h5f.create(b"models", h5f.ACC_TRUNC, fapl=access)
