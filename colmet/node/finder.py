@@ -30,6 +30,10 @@ class Place:
         key = directory_key(self.path)
         return os.path.realpath(self.path) if key else "", key, os.path.realpath(head), step
 
+    def covers(self, path):
+        """Whether the directory `path` is, or would be if named so, one of its jobs."""
+        return (path if self.single else os.path.dirname(path)) == self.real
+
     def moved(self):
         """Whether it is no longer what it was: come, gone, or another."""
         return directory_key(self.path) != self.key
@@ -119,7 +123,7 @@ class Finder:
 
     def _list(self, place):
         for path, found in list(self.found.items()):
-            if not found.cgroup.alive():
+            if not found.cgroup.alive() or not any(each.covers(path) for each in self.places):
                 self._remove(path)
         if place.key and place.single:
             self._adopt(place.real, single=True)
