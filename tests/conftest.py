@@ -7,13 +7,12 @@
 When CI is set, a skip that no line of ``tests/expected-skips`` expects makes the run fail.
 """
 import os
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-EXPECTED = Path(__file__).with_name("expected-skips")
+from checkout import CHECKOUT, expected, unexpected
+
 MARKERS = {
     "slow": "takes long",
     "system": "installs packages or starts system services",
@@ -53,14 +52,6 @@ def skips(config):
         yield report.nodeid, reason[len("Skipped: "):] if reason.startswith("Skipped: ") else reason
 
 
-def unexpected(found, lines):
-    """Those of the skips `found` that no pattern of `lines` ("TEST: REASON", as in a shell; # begins a comment)
-    matches."""
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    texts = ["%s: %s" % skip for skip in found]
-    return [text for text in texts if not any(fnmatchcase(text, pattern) for pattern in patterns)]
-
-
 def pytest_sessionfinish(session):
     """In CI an unexpected skip makes the run fail."""
     if os.environ.get("CI") and session.exitstatus == 0 and unexpected(skips(session.config), expected()):
@@ -74,8 +65,3 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line("skipped: %s: %s" % (test, reason))
     for text in unexpected(found, expected()) if os.environ.get("CI") else []:
         terminalreporter.write_line("UNEXPECTED SKIP, not in tests/expected-skips: %s" % text, red=True)
-
-
-def expected():
-    """The lines of ``tests/expected-skips``."""
-    return EXPECTED.read_text().splitlines()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import colmet
-from conftest import CHECKOUT, unexpected
+from checkout import CHECKOUT, unexpected
 
 SKIPPED = {".git", ".venv", ".cache", ".pytest_cache", "__pycache__", "build", "dist", "colmet.egg-info"}
 HEAVY = {"numpy", "tables", "h5py", "requests"}     # what the node process must not import

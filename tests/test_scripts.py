@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT
+from checkout import CHECKOUT
 
 # What the scripts call besides what they look for.
 TOOLS = ("sh", "id", "cat", "cksum", "tr", "touch", "chmod", "ln", "rm", "mkdir", "find", "chown", "dirname", "tee",
