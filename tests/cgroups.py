@@ -1,12 +1,16 @@
-"""Real cgroups for tests: made under names of their own in the hierarchies of this machine, and removed with the block."""
+"""Real cgroups for tests: made under names of their own in the hierarchies of this machine, and removed with the block.
+And the little that tests of `colmet.node.jobs` share."""
 import os
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
+
+from colmet.node.clock import SECOND, boottime
+from colmet.node.jobs import Jobs
 
 BASE = Path("/sys/fs/cgroup")
 UNIFIED = (BASE, BASE / "unified")
@@ -97,3 +101,23 @@ def v2():
         yield cgroups
     finally:
         cgroups.close()
+
+
+def either(kind):
+    """`v1` of cpuset, or `v2`."""
+    return v1("cpuset") if kind == "v1" else v2()
+
+
+def until(seconds):
+    """That far from now, as `Jobs.wait` takes it."""
+    return boottime() + int(seconds * SECOND)
+
+
+def names(jobs):
+    """user_id of those present."""
+    return sorted("%s_%s" % (job.user, job.id) for job in jobs.present())
+
+
+def watch(*roots, **options):
+    """Jobs of these roots, to be closed."""
+    return closing(Jobs(Path("/"), [str(root) for root in roots], **options))

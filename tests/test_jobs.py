@@ -3,27 +3,14 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import cgroups
+from cgroups import names, until, watch
 from colmet.node.clock import SECOND, boottime
-from colmet.node.jobs import Jobs, check_pattern, identify
-
-HERE = Path("/")
-
-
-def until(seconds):
-    """That far from now, as `Jobs.wait` takes it."""
-    return boottime() + int(seconds * SECOND)
-
-
-def names(jobs):
-    """user_id of those present."""
-    return sorted("%s_%s" % (job.user, job.id) for job in jobs.present())
-
+from colmet.node.jobs import check_pattern, identify
 
 def watches():
     """Number of inotify watches of this process (proc(5), fdinfo)."""
@@ -31,15 +18,10 @@ def watches():
     return sum(info.count("inotify wd:") for info in infos)
 
 
-def watch(*roots, **options):
-    """Jobs of these roots, to be closed."""
-    return closing(Jobs(HERE, [str(root) for root in roots], **options))
-
-
 @pytest.fixture(params=["v1", "v2"])
 def tree(request):
     """Real cgroups of either kind."""
-    with cgroups.v1("cpuset") if request.param == "v1" else cgroups.v2() as made:
+    with cgroups.either(request.param) as made:
         yield made
 
 
@@ -225,82 +207,6 @@ def test_a_first_task_in_a_nested_directory_is_told(tree):
         assert jobs.wait(until(1.3)) is False
         tree.sleeper("alice_12/step_0")
         assert jobs.wait(until(60)) is True
-
-
-@pytest.mark.parametrize("below", ["root", "a/b/root"])
-def test_a_root_may_come_later_go_and_come_again(tmp_path, below):
-    root = tmp_path / below
-    with watch(root) as jobs:
-        assert jobs.tried() == ["%s: no such directory yet" % root]
-        for _ in range(2):
-            (root / "alice_12").mkdir(parents=True)
-            (root / "alice_12" / "tasks").write_text("4217\n")
-            assert jobs.wait(until(60)) is True
-            [job] = jobs.present()
-            assert job.cgroups == [root / "alice_12"]
-            (root / "bob_7").mkdir()
-            assert names(jobs) == ["alice_12", "bob_7"]
-            subprocess.run(["rm", "-r", str(tmp_path / below.split("/")[0])], check=True)
-            assert jobs.present() == [] and len(jobs.ended()) == 2
-
-
-def test_a_root_of_cgroups_may_come_later_and_go(tree):
-    root = tree.root / "oar"
-    with watch(root) as jobs:
-        for _ in range(2):
-            tree.make("oar")
-            tree.make("oar/alice_12")
-            sleeper = tree.sleeper("oar/alice_12")
-            assert jobs.wait(until(60)) is True
-            assert names(jobs) == ["alice_12"]
-            sleeper.kill()
-            sleeper.wait()
-            tree.remove("oar/alice_12")
-            tree.remove("oar")
-            assert jobs.present() == [] and len(jobs.ended()) == 1
-
-
-def test_a_root_may_be_a_link(tmp_path):
-    (tmp_path / "real" / "alice_12").mkdir(parents=True)
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links" / "cpuset").symlink_to(tmp_path / "real")
-    with watch(str(tmp_path / "links" / "cpuset") + "/") as jobs:
-        assert names(jobs) == ["alice_12"]
-        assert jobs.present()[0].cgroups == [tmp_path / "real" / "alice_12"]
-        (tmp_path / "real" / "bob_7").mkdir()
-        assert names(jobs) == ["alice_12", "bob_7"]
-        (tmp_path / "other" / "carol_3").mkdir(parents=True)
-        (tmp_path / "links" / "cpuset").unlink()
-        (tmp_path / "links" / "cpuset").symlink_to(tmp_path / "other")
-        assert names(jobs) == ["carol_3"]
-
-
-def test_a_later_job_of_the_same_id_is_the_twin(tree):
-    for name in ("zoe_12", "alice_12"):
-        tree.make(name)
-    with watch(tree.root) as jobs:
-        assert {job.user: job.twin for job in jobs.present()} == {"zoe": False, "alice": True}
-        tree.make("bob_12")
-        tree.make("bob_13")
-        assert [(job.user, job.twin) for job in jobs.present()][2:] == [("bob", True), ("bob", False)]
-        assert jobs.present()[1].entry() == {"job": "12", "user": "alice", "twin": 1}
-        tree.remove("zoe_12")
-        assert [job.twin for job in jobs.present() if job.user == "alice"] == [True]
-
-
-def test_one_job_in_several_roots_is_one(tmp_path):
-    for root in ("one", "two"):
-        (tmp_path / root / "alice_12").mkdir(parents=True)
-        (tmp_path / root / "alice_12" / "tasks").write_text("11\n12\n" if root == "one" else "12\n13\n")
-    (tmp_path / "link").symlink_to("one")
-    with watch(*(tmp_path / root for root in ("one", "two", "link"))) as jobs:
-        [job] = jobs.present()
-        assert job.cgroups == [tmp_path / "one" / "alice_12", tmp_path / "two" / "alice_12"]
-        assert sorted(job.tasks()) == [11, 12, 13]
-        subprocess.run(["rm", "-r", str(tmp_path / "one" / "alice_12")], check=True)
-        assert jobs.present() == [job] and sorted(job.tasks()) == [12, 13]
-        subprocess.run(["rm", "-r", str(tmp_path / "two" / "alice_12")], check=True)
-        assert jobs.present() == [] and jobs.ended() == [job]
 
 
 def test_files_of_both_kinds_of_cgroup_are_read(tmp_path):

@@ -35,7 +35,7 @@ def read_facts(path):
         return None
     for name in _FACTS:
         value = facts.get(name)
-        found[name] = value if isinstance(value, int) and 0 <= value < 2 ** 63 else None
+        found[name] = value if type(value) is int and 0 <= value < 2 ** 63 else None
     return found
 
 
