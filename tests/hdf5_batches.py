@@ -1,4 +1,6 @@
 """Batches, a journal of them, and a writer in this process, for the tests of the HDF5 writer."""
+import json
+import os
 from types import SimpleNamespace
 
 from colmet.collector import hdf5
@@ -33,7 +35,7 @@ def write_journal(directory, batches, arrival=None):
     """Append `batches` to the journal in `directory`, one second apart, and return its end."""
     journal = Journal(directory)
     tables = {block.table for each in batches for block in each.blocks}
-    journal.append(SCHEMAS, wire._json(wire.schemas(tables)), arrival or T0 * SECOND)
+    journal.append(SCHEMAS, json.dumps(wire.schemas(tables)).encode(), arrival or T0 * SECOND)
     for place, each in enumerate(batches):
         journal.append(NATIVE, wire.join(wire.pack(each)), arrival or (T0 + place) * SECOND)
     journal.sync()
@@ -42,10 +44,15 @@ def write_journal(directory, batches, arrival=None):
     return end
 
 
+def open_writer(path, journal, **changes):
+    """A writer with the settings `changes`; it holds no lock."""
+    lock, target = hdf5.open_store(settings(path, **changes))
+    os.close(lock)
+    return hdf5.Writer(target, journal)
+
+
 def store(path, journal, **changes):
     """Have a writer with the settings `changes` store all that the journal holds; returns it."""
-    lock, target = hdf5.open_store(settings(path, **changes))
-    writer = hdf5.Writer(target, journal)
+    writer = open_writer(path, journal, **changes)
     writer.read_on(must=True)
-    hdf5.os.close(lock)
     return writer

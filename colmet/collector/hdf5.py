@@ -47,7 +47,7 @@ def run(settings, journal, connection):
         if command or store.position != said:
             said = writer.committed
             connection.send(("position", said))
-    os.close(locked)
+    names.unlock(settings.hdf5_filepath, locked)
     if writer.unwritten:
         sys.exit(1)
 
@@ -113,7 +113,7 @@ class Writer:
         try:
             self.store.write(self._window, self._span)
         except OSError as error:
-            text = "%s: cannot be written: %s" % (self.store.path, error.strerror or error)
+            text = "%s: cannot be written: %s" % (self.store.path, error.strerror or " ".join(str(error).split()))
             if text != self._failed:
                 log.error("%s; make room or give the right; until then the journal keeps what comes", text)
             self._failed, self._again = text, time.monotonic() + self._pause

@@ -9,10 +9,9 @@ from h5py import h5z
 
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed
 from colmet.collector.hdf5_file import CHUNKS, File, chunk_rows, open_read, packed_alike, pack, set_int, unpack
-from colmet.collector.hdf5_rows import Job
+from colmet.collector.hdf5_rows import PIECE_BYTES, Job
 from colmet.common.metrics import TABLES
 
-PIECE_BYTES = 4 * 2 ** 20       # of old rows read at a time
 POSITION = "journal_position"   # root attribute: all entries of the journal below it are in the files
 START = "journal_start"         # of a window: the position of its first entry
 _PLAIN_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}

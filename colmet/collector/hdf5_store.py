@@ -17,7 +17,7 @@ from colmet.collector import hdf5_target as names
 from colmet.collector.hdf5_append import POSITION, START, Appending, is_ours
 from colmet.collector.hdf5_file import open_read, system_errors
 from colmet.collector.hdf5_target import Refused
-from colmet.collector.log import tell
+from colmet.collector.log import log, tell
 
 WINDOW_BYTES = 2 ** 30          # of the journal, that a file covers at most
 HELD_BYTES = 512 * 2 ** 20      # of cells in memory, at which it is written before
@@ -158,7 +158,10 @@ def _check_old(path, largest):
     is set aside."""
     try:
         source = open_read(path)
-    except OSError:
+    except OSError as error:
+        if "already open for write" in str(error):
+            raise Refused("%s is open for writing in another program; close it there, or if that program died run "
+                          "h5clear -s %s" % (path, path)) from None
         raise Refused("%s is damaged: HDF5 cannot open it; move it away, or give another path; nothing was changed"
                       % path) from None
     ours = is_ours(source)
@@ -181,10 +184,11 @@ def _newest_position(path):
 
 
 def _attribute(path, name):
-    """An int attribute of the root of the HDF5 file `path`; None where it has none or is no such file."""
+    """An int attribute of the root of the HDF5 file `path`; None where it has none, or cannot be read."""
     try:
         file = open_read(path)
-    except OSError:
+    except OSError as error:
+        log.error("%s: cannot be read (%s); what it holds may be stored again", path, " ".join(str(error).split()))
         return None
     try:
         root = h5g.open(file, b"/")

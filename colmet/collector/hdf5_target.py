@@ -10,7 +10,7 @@ import re
 import time
 from pathlib import Path
 
-SUFFIX = ".hdf5"
+ENDING = ".hdf5"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LOCKS = re.compile(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s")     # of /proc/locks, proc(5)
 
@@ -21,13 +21,15 @@ class Refused(Exception):
 
 def is_fixed(path):
     """Whether `path` names one file, and not the beginning of many."""
-    return str(path).endswith(SUFFIX)
+    return str(path).endswith(ENDING)
 
 
 def check_target(path):
     """Raise `Refused` unless files can be written at `path`; nothing is changed."""
     option = "--hdf5-filepath %s" % path
     target = Path(path)
+    if is_fixed(path) and target.is_symlink():
+        target = Path(os.path.realpath(path))
     folder = target.parent
     if not folder.is_dir():
         raise Refused("%s: no directory %s; make it, or give another path" % (option, folder))
@@ -36,7 +38,7 @@ def check_target(path):
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Refused("%s: no right to write in %s; give it to user %d, or give another path"
                       % (option, folder.absolute(), os.geteuid()))
-    if is_fixed(path) and os.path.lexists(path):
+    if is_fixed(path) and target.exists():
         _check_file(target)
 
 
@@ -72,16 +74,27 @@ def check_not_held(path):
 
 def lock(path):
     """The descriptor of a lock held on `path` until this process ends; raises `Refused` where another has it."""
-    target = Path(path)
-    name = target.parent / (".%s.lock" % target.name)
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(os.fstat(descriptor).st_ino)
-        os.close(descriptor)
-        raise Refused("%s is being written by %s; stop it, or give another path" % (path, holder)) from None
-    return descriptor
+    while True:
+        descriptor = os.open(_lock_name(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(os.fstat(descriptor).st_ino)
+            os.close(descriptor)
+            raise Refused("%s is being written by %s; stop it, or give another path" % (path, holder)) from None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)        # whoever had it removed it since it was opened
+
+
+def unlock(path, descriptor):
+    """Give up the lock `descriptor` on `path`, and remove its file."""
+    os.unlink(_lock_name(path))
+    os.close(descriptor)
+
+
+def _lock_name(path):
+    return Path(path).parent / (".%s.lock" % Path(path).name)
 
 
 def _holder(inode):
@@ -103,7 +116,7 @@ def hidden(path):
 def remove_unfinished(path):
     """Remove what a writer left unfinished that was killed while it wrote for the target `path`."""
     target = Path(path)
-    names = re.compile(r"\.%s(\.\d+%s)?\.tmp" % (re.escape(target.name), re.escape(SUFFIX)))
+    names = re.compile(r"\.%s(\.\d+%s)?\.tmp" % (re.escape(target.name), re.escape(ENDING)))
     for found in target.parent.iterdir():
         if names.fullmatch(found.name):
             found.unlink()
@@ -112,8 +125,8 @@ def remove_unfinished(path):
 def timed(path):
     """The files ``PATH.<unix time>.hdf5`` of a target, and those that a fixed file was set aside as; newest last."""
     target = Path(path)
-    stem = target.name[:-len(SUFFIX)] if is_fixed(path) else target.name
-    names = re.compile(r"%s\.(\d{1,19})%s" % (re.escape(stem), re.escape(SUFFIX)))
+    stem = target.name[:-len(ENDING)] if is_fixed(path) else target.name
+    names = re.compile(r"%s\.(\d{1,19})%s" % (re.escape(stem), re.escape(ENDING)))
     found = [(int(match.group(1)), file) for file in target.parent.iterdir()
              for match in [names.fullmatch(file.name)] if match]
     return [file for _, file in sorted(found)]
@@ -122,8 +135,8 @@ def timed(path):
 def timed_name(path, seconds):
     """The name of the file for `seconds` (unix time) of a target."""
     target = Path(path)
-    stem = target.name[:-len(SUFFIX)] if is_fixed(path) else target.name
-    return target.parent / ("%s.%d%s" % (stem, seconds, SUFFIX))
+    stem = target.name[:-len(ENDING)] if is_fixed(path) else target.name
+    return target.parent / ("%s.%d%s" % (stem, seconds, ENDING))
 
 
 def put(temporary, final):
