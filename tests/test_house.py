@@ -64,6 +64,11 @@ def test_no_function_is_longer_than_40_lines():
     assert long == []
 
 
+def test_no_two_test_modules_share_a_name():
+    names = [path.name for path in files("tests", "bench") if path.suffix == ".py"]
+    assert sorted(set(names) - {"conftest.py"}) == sorted(name for name in names if name != "conftest.py")
+
+
 def test_every_module_says_what_it_is():
     silent = [path for path, tree in trees() if tree.body and not ast.get_docstring(tree)]
     assert silent == []
