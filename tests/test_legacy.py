@@ -77,10 +77,10 @@ def test_an_unsigned_value_beyond_int64_becomes_the_greatest():
 ONE = wire06.HEADER.pack(b"taskstats_default", b"node-1", 7, 1700000000) + bytes(236)
 HOSTILE = {
     "empty": (b"", 0, []),
-    "short": (b"xyz", 0, ["record of an unknown name"]),
+    "short": (b"xyz", 0, ["record cut short"]),
     "truncated": (ONE[:-1], 0, ["record cut short"]),
     "good, then truncated": (ONE + ONE[:300], 1, ["record cut short"]),
-    "trailing NUL": (ONE + b"\0", 1, ["record of an unknown name"]),
+    "trailing NUL": (ONE + b"\0", 1, ["record cut short"]),
     "unknown backend": (ONE + b"unknownstat".ljust(762, b"\0"), 1, ["record of an unknown name"]),
     "a table that 0.6 had not": (b"cpu_default".ljust(762, b"\0"), 0, ["record of an unknown name"]),
     "backend not UTF-8": (b"\xff\xfe" + ONE[2:], 0, ["record of an unknown name"]),

@@ -35,6 +35,9 @@ def scan(message):
     runs, faults, place = [], [], 0
     names, table, size, host = b"", None, 0, ""
     while place < len(message):
+        if len(message) - place < wire06.HEADER.size:
+            faults.append("record cut short")
+            break
         if not names or not message.startswith(names, place):
             names = message[place:place + _NAMES]
             table, host = _TABLES.get(names[:wire06.NAME_BYTES]), _host(names[wire06.NAME_BYTES:])

@@ -12,7 +12,7 @@ import sys
 import zmq
 
 from colmet import __version__
-from colmet.collector import sockets
+from colmet.collector import hdf5_target, sockets
 from colmet.collector.intake import Intake, replay
 from colmet.collector.log import Faults, log, set_up, tell
 from colmet.collector.place import Unusable, open_journal
@@ -42,7 +42,7 @@ def main(argv=None):
     try:
         collector.start()
         return collector.run()
-    except (Unusable, Refused, sockets.Unbound) as error:
+    except (Unusable, Refused, hdf5_target.Refused, sockets.Unbound) as error:
         tell(str(error))
         return 1
     except OSError as error:
@@ -67,11 +67,10 @@ class Collector:
         self._wakes = wakes
 
     def start(self):
-        """Open, bind and start all, in the order in which a refusal costs least. Raises Unusable, Refused and
-        sockets.Unbound."""
+        """Open, bind and start all, in the order in which a refusal costs least. Raises Unusable, Unbound and Refused."""
         options = self.options
         if options.hdf5_filepath:
-            _check_hdf5(options.hdf5_filepath)
+            hdf5_target.check_target(options.hdf5_filepath)
         files = sockets.raise_file_limit()
         self.context.set(zmq.MAX_SOCKETS, min(files, self.context.get(zmq.SOCKET_LIMIT)))
         self.journal = open_journal(options)
@@ -88,8 +87,7 @@ class Collector:
 
     def run(self):
         """Receive until a signal says stop, then store what came; returns the exit code."""
-        wake = [self._wake.fileno()]
-        self.receiver.run(lambda: self._stopping(), self._tick, wake)
+        self.receiver.run(self._stopping, self._tick, [self._wake.fileno()])
         notify("STOPPING=1")
         self.receiver.drain()
         stored = all([writer.finish() for writer in self.writers])
@@ -215,14 +213,6 @@ class Collector:
                   "stores    %s" % ", ".join(stores),
                   "limits    %d open files: about as many nodes" % files]
         print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def _check_hdf5(path):
-    from colmet.collector.hdf5_target import check_target     # only where HDF5 is asked for
-    try:
-        check_target(path)
-    except OSError as error:
-        raise Unusable(error.strerror or str(error)) from None
 
 
 if __name__ == "__main__":

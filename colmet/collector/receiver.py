@@ -27,6 +27,7 @@ class Receiver:
         self.full = False               # the journal cannot take more for now
         self._synced = synced
         self._held = None               # a 0.6 message that did not fit; it cannot be asked for again
+        self._again = 0.0               # when messages of 0.6 are tried again (monotonic s)
         self._dirty_since = None        # when the first entry since the last sync was written
         self._last_sync = 0.0
         self._told = (0, 0)
@@ -54,7 +55,7 @@ class Receiver:
 
     def take(self, until):
         """Take what waits, until nothing does or `until` (monotonic s); returns the number of messages."""
-        if self._held is not None and self._try(self._legacy, self._held):
+        if self._held is not None and self._open() and self._try(self._legacy, self._held):
             self._held = None
         count, more = 0, True
         while more and time.monotonic() < until:
@@ -73,9 +74,8 @@ class Receiver:
         self._tell()
 
     def drain(self):
-        """Take the last messages that nodes have handed over, at the end, and let nobody in any more."""
-        for channel in filter(None, (self.router, self.pull)):
-            channel.unbind(channel.last_endpoint)
+        """Take the last messages that nodes have handed over, at the end. The sockets stay bound: unbinding
+        them would cut the connections and lose what is on its way."""
         end = time.monotonic() + LAST_CALL
         quiet = time.monotonic() + LAST_WORDS
         while time.monotonic() < min(quiet, end) and not self.full:
@@ -89,10 +89,14 @@ class Receiver:
 
     def _listen(self, poller):
         """Leave messages of 0.6 where they are while the journal is full: ZeroMQ holds their senders back."""
-        if self.pull and not self.full:
+        if self.pull and self._open():
             poller.register(self.pull, zmq.POLLIN)
         elif self.pull and self.pull in poller:
             poller.unregister(self.pull)
+
+    def _open(self):
+        """Whether messages of 0.6 are taken now: while the journal is full, only a try now and then."""
+        return not self.full or time.monotonic() >= self._again
 
     def _due(self, now):
         """When the next sync is due (monotonic s)."""
@@ -106,7 +110,7 @@ class Receiver:
 
     def _turn(self, channel, take):
         count = 0
-        while channel and count < TURN and (channel is self.router or not self.full):
+        while channel and count < TURN and (channel is self.router or (self._held is None and self._open())):
             frames = receive(channel)
             if frames is None:
                 break
@@ -124,7 +128,7 @@ class Receiver:
             if not self.full:
                 log.error("%s: %s; nothing is acknowledged until there is room", self.intake.journal.directory,
                           os.strerror(error.errno))
-            self.full = True
+            self.full, self._again = True, time.monotonic() + TICK
             return False
         if self.intake.journal.end != before:
             self._dirty_since = self._dirty_since or time.monotonic()
