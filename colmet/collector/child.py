@@ -1,24 +1,22 @@
-"""A writer in a process of its own: ``python -m colmet.collector.child MODULE DESCRIPTOR``.
+"""A writer in a process of its own: ``python -m colmet.collector.child MODULE DESCRIPTOR PARENT``.
 
 Started by `colmet.collector.writers`; DESCRIPTOR is this end of a pipe, on which (settings, journal directory)
-comes first. Signals are the collector's business: this process obeys the pipe alone, and dies with its parent.
+comes first. Signals are the collector's business: this process obeys the pipe alone, and dies with its parent,
+whose pid PARENT is.
 """
-import ctypes
-import os
 import signal
 import sys
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-PR_SET_PDEATHSIG = 1        # prctl(2)
+from colmet.common.parent import end_with
 
 
 def main(argv):
     """Call `run(settings, journal directory, connection)` of the module named in `argv`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:   # the parent was gone before the line above
+    if not end_with(int(argv[2]), signal.SIGKILL):
         return 1
     connection = Connection(int(argv[1]))
     try:

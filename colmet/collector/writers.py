@@ -17,6 +17,7 @@ The end of `connection` (EOFError) means that the collector died: the writer lea
 entries by reading the journal again, at its own pace. Its messages go to stderr, one line each. A writer that dies
 is started again, and goes on from what it committed.
 """
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ class Child:
     def start(self):
         """Start the process, without waiting for it."""
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "colmet.collector.child", self._module, str(theirs.fileno())]
+        command = [sys.executable, "-m", "colmet.collector.child", self._module, str(theirs.fileno()), str(os.getpid())]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         self._stopping = False
