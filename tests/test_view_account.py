@@ -92,7 +92,7 @@ def test_of_a_continued_file_only_this_run_counts(tmp_path):
 def test_no_account_is_a_reason_and_no_traceback(tmp_path):
     write(tmp_path / "x.hdf5", [dict(FULL, time=BEGAN - 1)])
     (tmp_path / "y.hdf5").write_bytes(b"PK")
-    for name, job in (("x.hdf5", "4217"), ("x.hdf5", "1"), ("y.hdf5", "1"), ("none.hdf5", "1")):
-        with pytest.raises(account.Unreadable) as caught:
+    for name, job, reason in (("x.hdf5", "4217", "no account of this run"), ("x.hdf5", "1", "no account of the job"),
+                              ("y.hdf5", "1", "y.hdf5"), ("none.hdf5", "1", "none.hdf5")):
+        with pytest.raises(account.Unreadable, match=reason):
             account.read(tmp_path / name, job, BEGAN)
-        assert name in str(caught.value)

@@ -46,10 +46,10 @@ def read(path, job, since):
         with h5py.File(path, "r") as file:
             group = file.get(names.job_group({"job": job}))
             if group is None or TABLE.name not in group:
-                raise Unreadable("%s has no account of job %s" % (path, job))
+                raise Unreadable("the file has no account of the job")
             values = _last_row(group[TABLE.name], since)
             if values is None:
-                raise Unreadable("%s has no account of this run of job %s" % (path, job))
+                raise Unreadable("the file has no account of this run of the job")
             return Account(values, *_rows(group, values, since))
     except OSError as error:
         raise Unreadable("%s: %s" % (path, textwrap.shorten(str(error), 120))) from None
@@ -86,7 +86,7 @@ def _rows(group, values, since):
 
 def lines(account, about, stream):
     """The account as lines of at most 80 columns for `stream`; `about` are the `Circumstances`."""
-    values = account.values
+    values = _believed(account.values, about.floor)
     end = values.get("end") or 0
     wall = values["wall"] if values.get("wall") is not None else end - (values.get("start") or end)
     found = [text.rule("colmet", about.title, stream), text.row("wall", text.duration(wall), about.end)]
@@ -95,6 +95,12 @@ def lines(account, about, stream):
     notes = list(_sources(values)) + list(about.notes)
     found += [text.note(line, "" if place else "note") for place, line in enumerate(notes)]
     return found + ([text.row("saved in", text.printable(about.output))] if about.output else [])
+
+
+def _believed(values, floor):
+    """`values` without a peak that was seen when the job's process was not the command yet, but waited for it."""
+    early = _source(values, "peak_memory_source") == "last sample" and (values.get("peak_memory") or 0) <= floor
+    return dict(values, peak_memory=None) if early else values
 
 
 def _cpu(values, wall, about):
@@ -130,14 +136,19 @@ def _sources(values):
     """Which quantities do not come from a cgroup, and what that means."""
     by_source = {}
     for word, name, source in QUANTITIES:
-        place = values.get(source) or 0
-        if values.get(name) is not None and place < len(CPU_SOURCES):
-            by_source.setdefault(CPU_SOURCES[place], []).append(word)
+        if values.get(name) is not None:
+            by_source.setdefault(_source(values, source), []).append(word)
     if "wait4" in by_source:
         words = by_source["wait4"]
-        yield "%s from wait4%s" % (_list(words), " (memory: of its largest process)" if "memory" in words else "")
+        why = " (memory: of its largest process)" if "memory" in words else ""
+        yield "%s from wait4%s" % (_list(words), ": its cgroup does not count it" if words == ["I/O"] else why)
     if "last sample" in by_source:
         yield "%s as at the last sample" % _list(by_source["last sample"])
+
+
+def _source(values, column):
+    place = values.get(column) or 0
+    return CPU_SOURCES[place] if 0 <= place < len(CPU_SOURCES) else ""
 
 
 def _list(words):

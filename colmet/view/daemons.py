@@ -19,7 +19,8 @@ from colmet.common.parent import end_with
 
 IPC_BYTES = 107             # of a path in sockaddr_un (unix(7))
 READY = 60.0                # seconds to be ready
-NODE_END = 20.0             # seconds for the last readings and their acknowledgement
+LINGER = 15000              # ms that the node waits at its end for acknowledgements
+NODE_END = 30.0             # seconds for that and the last readings
 COLLECTOR_END = 60.0        # seconds to seal the file
 RESTARTS = 3                # of a collector that died; its journal keeps what it had
 REMOVAL = 5.0
@@ -140,7 +141,8 @@ class Daemons:
             "--zeromq-bind-uri", uri, "--native-bind-uri", uri + ".native", "--no-legacy", "-s", "1",
             "--hdf5-filepath", str(self._output), "--journal-dir", str(self.journal)], self.folder, self._mask)
         self.node = Daemon("colmet-node", [
-            "--zeromq-uri", uri, "--native-uri", uri + ".native", "--wire", "native", "-s", "%g" % self._period,
+            "--zeromq-uri", uri, "--native-uri", uri + ".native", "--wire", "native",
+            "--zeromq-linger", str(LINGER), "-s", "%g" % self._period,
             "--enable-jobproc", "--cpuset_rootpath", str(self.folder / "roots"), "--exit-facts", str(self.facts)]
             + self._targets, self.folder, self._mask)
         return self._wait_ready()
@@ -174,17 +176,17 @@ class Daemons:
         if self.node.poll():
             faults.append("colmet-node ended before the job (%s): %s"
                           % (self.node.end or "exit 0", self.node.last_line() or "it said nothing"))
-        for daemon, seconds in ((self.node, NODE_END), (self.collector, COLLECTOR_END)):
-            self.tend()
-            faults += self._stop(daemon, seconds)
-        return faults
+        self.tend()
+        if self.restarted and not self._until(self.collector.heard, READY):
+            faults.append("colmet-collector, started again, was not ready")
+        faults += self._stop(self.node, NODE_END)
+        self.tend()
+        return faults + self._stop(self.collector, COLLECTOR_END)
 
     def _stop(self, daemon, seconds):
         if daemon.poll():
             return ["%s ended early (%s): %s" % (daemon.name, daemon.end, daemon.last_line())] \
                 if daemon is self.collector else []
-        if daemon is self.collector and self.restarted and not self._until(daemon.heard, READY):
-            return ["%s, started again, was not ready" % daemon.name]
         daemon.signal(signal.SIGTERM)
         if not self._until(daemon.poll, seconds):
             return ["%s was stopped before it had finished" % daemon.name]

@@ -15,7 +15,9 @@ def count(number):
 
 
 def duration(nanoseconds):
-    """A time: 0.42 s, 12.4 s, 1 min 12.4 s, 2 h 10 min."""
+    """A time: 3.1 ms, 0.42 s, 12.4 s, 1 min 12.4 s, 2 h 10 min."""
+    if 0 < nanoseconds < NS_PER_S / 10:
+        return "%.1f ms" % (1000 * nanoseconds / NS_PER_S)
     tenths = round(nanoseconds * 10 / NS_PER_S)
     if tenths < 10:
         return "%.2f s" % (nanoseconds / NS_PER_S)

@@ -1,4 +1,5 @@
 """Running the real `colmet` for tests, and looking whether it left anything behind."""
+import glob
 import os
 import shutil
 import subprocess
@@ -66,7 +67,8 @@ class Place:
         """Nothing is left: no process, no temporary file, no cgroup of a process that has ended."""
         wait_for(lambda: not self.processes(), 30, "end of the daemons")
         assert os.listdir(self.temporary) == []
-        assert [path for path in own_cgroups() if not Path("/proc", path.name.split("_")[1]).exists()] == []
+        wait_for(lambda: all(Path("/proc", path.name.split("_")[1]).exists() for path in own_cgroups()), 30,
+                 "end of cgroups whose process has ended")
 
     def remove(self):
         """Take the folders away."""
@@ -75,7 +77,7 @@ class Place:
 
 def own_cgroups():
     """Directories that `colmet run` made on the cgroup file systems of this machine."""
-    return [path for place in ("*", "*/*/*") for path in Path("/sys/fs/cgroup").glob(place + "/colmet_[0-9]*")]
+    return [Path(path) for place in ("*", "*/*/*") for path in glob.glob("/sys/fs/cgroup/%s/colmet_[0-9]*" % place)]
 
 
 def job_row(path):
@@ -86,6 +88,11 @@ def job_row(path):
         table = file[groups[0]]["job"][...]
     assert len(table) == 1
     return groups[0][4:], {name: table[name][0] for name in table.dtype.names}
+
+
+def unfolded(err):
+    """`err` as one line with single blanks."""
+    return " ".join(err.split())
 
 
 def line(err, label):
