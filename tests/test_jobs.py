@@ -112,6 +112,17 @@ def test_what_a_tick_saw_first_needs_no_extra_tick(tree):
         assert jobs.wait(until(0.2)) is False
 
 
+def test_a_tick_that_did_not_look_at_the_job_leaves_the_extra_tick_wanted(tree):
+    tree.make("alice_12")
+    with watch(tree.root) as jobs:
+        tree.sleeper("alice_12")
+        assert jobs.wait(until(0)) is False             # some other source was due at that moment
+        [job] = jobs.present()
+        assert jobs.wait(until(60)) is True
+        tree.sleeper("alice_12")
+        assert len(job.tasks()) == 2 and jobs.wait(until(0.2)) is False
+
+
 def test_extra_ticks_keep_their_distance(tree):
     with watch(tree.root) as jobs:
         for name in ("alice_1", "alice_2", "alice_3"):

@@ -1,10 +1,13 @@
 """Roots of jobs: that come later, that are links, that share a job; and jobs that share an id."""
+import logging
+import os
 import subprocess
 
 import pytest
 
 import cgroups
 from cgroups import names, until, watch
+from colmet.node.log import log
 
 
 @pytest.fixture(params=["v1", "v2"])
@@ -88,3 +91,24 @@ def test_one_job_in_several_roots_is_one(tmp_path):
         assert jobs.present() == [job] and sorted(job.tasks()) == [12, 13]
         subprocess.run(["rm", "-r", str(tmp_path / "two" / "alice_12")], check=True)
         assert jobs.present() == [] and jobs.ended() == [job]
+
+
+def test_what_this_user_may_not_read_is_told_once(tree):
+    told = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    log.addHandler(handler)
+    for name in ("alice_12", "alice_13"):
+        tree.make(name)
+        tree.sleeper(name)
+        for path in (tree.root / name).iterdir():
+            path.chmod(0o600)
+    os.seteuid(65534)
+    try:
+        with watch(tree.root) as jobs:
+            assert names(jobs) == ["alice_12", "alice_13"]
+            assert [(list(job.tasks()), job.processes()) for job in jobs.present()] == [([], [])] * 2
+    finally:
+        os.seteuid(0)
+        log.removeHandler(handler)
+    assert len(told) == 1 and str(tree.root) in told[0] and "run colmet-node as root" in told[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 V1, V2 = "cgroup v1", "cgroup v2"
 _CONTROLLERS = ("cpuacct", "memory", "blkio")
-_READ_BYTES = 65536
+_READ_BYTES = 16384         # io.stat has a line of some 90 bytes for each device
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ def parse_mounts(text):
     """The cgroup mounts in /proc/self/mountinfo (proc(5)), as a list of Mount."""
     mounts = []
     for line in text.splitlines():
+        if " - cgroup" not in line:
+            continue
         before, _, after = line.partition(" - ")
         fields, kind = before.split(" "), after.split(" ")
         if kind[0] in ("cgroup", "cgroup2") and len(fields) > 4 and len(kind) > 2:

@@ -47,8 +47,9 @@ class Found:
 
 
 class Finder:
-    """Tells `jobs` of what it finds, by three methods: ``join(id, user, status) -> Job`` for a directory whose stat(2)
-    is given, ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went.
+    """Tells `jobs` of what it finds: ``join(id, user, status) -> Job`` for a directory whose stat(2) is given,
+    ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
+    ``closed(path)`` for one whose tasks may not be read.
     `identify(name)` gives (id, user) or None."""
 
     def __init__(self, places, identify, watches, jobs):
@@ -149,6 +150,8 @@ class Finder:
         self._keys.add(key)
         job.parts += (found.cgroup,)
         self._spread(found)
+        if found.cgroup.closed():
+            self._jobs.closed(path)
         self._jobs.look(job)
 
     def _spread(self, found):

@@ -14,6 +14,7 @@ from colmet.node.clock import boottime
 _VANISHED = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)     # ENODEV: removed between open and read
 _CLOSED = (errno.EACCES, errno.EPERM)                       # `Jobs` says so once
 _THREADED = errno.EOPNOTSUPP    # v2 lists the processes of a threaded cgroup in the one above, where they are read
+_LISTS = ("tasks", "cgroup.threads", "cgroup.procs")        # of v1, of v2, of both
 _READ_BYTES = 65536
 
 
@@ -55,15 +56,20 @@ class Cgroup:
 
     def tasks(self):
         """array('i') of the thread ids in it, each once."""
-        return array("i", self._all("tasks", "cgroup.threads"))
+        return array("i", self._all(*_LISTS[:2]))
 
     def processes(self):
         """List of the pids in it, each once."""
-        return list(self._all("cgroup.procs"))
+        return list(self._all(_LISTS[2]))
 
     def alive(self):
         """Whether the directory is still there, and the same."""
         return directory_key(self.path) == self.key
+
+    def closed(self):
+        """Whether this user may not read its tasks."""
+        paths = [os.path.join(self.path, name) for name in _LISTS]
+        return any(os.path.exists(path) and not os.access(path, os.R_OK, effective_ids=True) for path in paths)
 
     def _all(self, *names):
         if len(self.directories) == 1:

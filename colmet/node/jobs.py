@@ -11,7 +11,7 @@ from colmet.node.clock import boottime
 from colmet.node.ending import read_facts
 from colmet.node.finder import Finder, Place
 from colmet.node.job import Job, oldest_process
-from colmet.node.log import log
+from colmet.node.log import Faults
 from colmet.node.processes import Process, Thread, Tree
 from colmet.node.watch import Watches
 
@@ -59,12 +59,14 @@ class Jobs:
 
     def __init__(self, root, rootpaths=DEFAULT_ROOTS, patterns=DEFAULT_PATTERNS, cgroups=(), pids=(), tids=(),
                  trees=(), facts=None):
-        self._proc, self._said = os.path.join(str(root), "proc"), set()
+        self._proc, self._faults = os.path.join(str(root), "proc"), Faults()
         self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
         self._ids = Counter()                   # how many of those present have an id
         self._empty = {}                        # {Job: boottime at which it was found}: no task yet
         self._numbered, self._pidfds = [], {}      # jobs given by number; {fd: Job}
-        self._wanted, self._left, self._extra_from = False, boottime(), 0
+        self._unsampled = {}                    # {Job: its `seen` when its first task was noticed}
+        self._told = False                      # whether facts ended a job since `ended` was called
+        self._left, self._extra_from = boottime(), 0
         self._next_scan = self._next_look = 0
         self._new = False                       # whether what is found now was made while we look on
         self._facts, self._missing = facts, []
@@ -79,7 +81,8 @@ class Jobs:
         if facts:
             self._watches.add(os.path.dirname(os.path.abspath(facts)))
         self._follow()
-        self._new, self._wanted = True, False   # the first tick comes anyway
+        self._new = True
+        self._unsampled = {}                    # the first tick comes anyway
 
     @property
     def lost_events(self):
@@ -96,7 +99,7 @@ class Jobs:
 
     def ended(self):
         """Those that ended since the last call."""
-        ended, self._ended = self._ended, []
+        ended, self._ended, self._told = self._ended, [], False
         return ended
 
     def wait(self, until, wake=None):
@@ -111,8 +114,11 @@ class Jobs:
         while True:
             self._follow()
             now = boottime()
-            if now >= until or (self._wanted and now >= self._extra_from):
-                return self._leave(now < until)
+            if self._wanted() and now >= self._extra_from:
+                self._unsampled, self._told = {}, False
+                return self._leave(True)
+            if now >= until:
+                return self._leave(False)
             ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
             if wake in ready:
                 self._follow()
@@ -163,7 +169,8 @@ class Jobs:
         if job.started or job.tasks():
             del self._empty[job]
             self._finder.calm(job)
-            self._wanted = self._wanted or fresh
+            if fresh:
+                self._unsampled[job] = job.seen
             if not self._new:
                 born = oldest_process(self._proc, job.processes())
                 job.began(job.start_boot if born is None else born)
@@ -176,8 +183,14 @@ class Jobs:
             if not self._ids[job.id]:
                 del self._ids[job.id]
             self._empty.pop(job, None)
+            self._unsampled.pop(job, None)
             job.ended()
             self._ended.append(job)
+
+    def closed(self, path):
+        """Tell that the tasks of the job at `path` cannot be read."""
+        self._faults.add("closed", "%s may not be read by this user, so that its job is not measured: run colmet-node "
+                         "as root, or as one who may" % path)
 
     # Within.
 
@@ -189,9 +202,8 @@ class Jobs:
         self._finder.follow()
         if self._facts and os.path.exists(self._facts):
             self._end_by_facts()
-        if self._watches.fault and self._watches.fault not in self._said:
-            self._said.add(self._watches.fault)
-            log.error("%s", self._watches.fault)
+        if self._watches.fault and "watches" not in self._faults.counts:
+            self._faults.add("watches", self._watches.fault)
         if now >= self._next_scan:
             self._next_scan = now + (SCAN_BLIND_NS if self._watches.fault else SCAN_NS)
             young = list(self._empty)
@@ -230,7 +242,7 @@ class Jobs:
         facts, self._facts = read_facts(self._facts), None
         for job in [job for job in self._jobs.values() if facts and job.id == facts["job"]]:
             self.finish(job)
-            self._wanted = True
+            self._told = True
 
     def _poll(self, wake):
         poll, wake = select.poll(), wake.fileno() if hasattr(wake, "fileno") else wake
@@ -242,14 +254,19 @@ class Jobs:
     def _next(self, until):
         """When to look again if nothing happens before, at most `until`."""
         times = [until, self._next_scan]
-        if self._wanted:
+        if self._wanted():
             times.append(self._extra_from)
         if any(self._next_look - found <= YOUNG_NS for found in self._empty.values()):
             times.append(self._next_look)
         return min(times)
 
+    def _wanted(self):
+        """Whether a job's first task was noticed and no tick has looked at it since, or facts ended a job."""
+        self._unsampled = {job: seen for job, seen in self._unsampled.items() if job.seen == seen}
+        return self._told or bool(self._unsampled)
+
     def _leave(self, extra):
-        self._wanted, self._left = False, boottime()
+        self._left = boottime()
         return extra
 
 
