@@ -37,7 +37,7 @@ def parse_mounts(text):
 
 
 def _unescape(text):
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
+    return text if "\\" not in text else re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
 
 
 def directories(path, mounts):

@@ -46,6 +46,7 @@ class Ending:
 
     def __init__(self, job, root, facts=None):
         self.job, self._root, self._facts = job, root, facts
+        self._parts = None                      # those of the job whose counters are here
         self._counters = {}                     # {directory: Counters}
         self._final = False                     # whether the last answer came after the last task had left
         self._emptied = None                    # (Unix time, boottime) at which it was first seen without tasks
@@ -56,9 +57,10 @@ class Ending:
 
     def read(self):
         """Read the counters of its cgroups again."""
-        for path in self.job.cgroups:
-            if path not in self._counters:
-                self._counters[path] = Counters(path, self._root)
+        if self.job.parts is not self._parts:
+            self._parts = self.job.parts
+            for path in self.job.cgroups:
+                self._counters.setdefault(path, Counters(path, self._root))
         if self._counters:
             empty = self._is_empty()            # before the counters: none can be added to them afterwards
             answered = [counters.read() for counters in self._counters.values()]
