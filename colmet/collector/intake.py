@@ -92,7 +92,7 @@ class Intake:
             self._fault(identity, "another version of the native wire")
             return wire.message("refuse", reason="this collector speaks version %d of the native wire" % wire.PROTOCOL)
         node, session = fields.get("node"), _count(fields, "session")
-        if not isinstance(node, str) or not 0 < len(node.encode("utf-8", "surrogatepass")) <= wire.MAX_NAME:
+        if not node or not wire.usable([node]):
             raise wire.Malformed("hello without a usable name")
         self._names[identity] = node
         if len(self._names) > MAX_NAMES:

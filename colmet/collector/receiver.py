@@ -14,7 +14,7 @@ from colmet.collector.sockets import receive
 SYNC_EVERY = 0.05       # s between syncs, at least, unless --sample-period is shorter
 TURN = 200              # messages taken from one socket before the other has its turn
 TICK = 1.0              # s between calls of the writers' housekeeping
-LAST_WORDS = 0.2        # s without a message, after which nothing waits in the sockets any more
+LAST_WORDS = 0.3        # s without a message, after which nothing waits in the sockets any more
 LAST_CALL = 5.0         # s that this may take in all, as nodes go on sending
 
 

@@ -112,17 +112,20 @@ def _batch(header):
         raise Malformed("batch header of a wrong shape") from None
     if not (lists and blocks and all(type(number) is int and 0 <= number < 2 ** 63 for number in numbers)):
         raise Malformed("batch header of a wrong shape")
-    if not all(map(_usable, texts)) or not header["node"]:
+    if not usable(texts) or not header["node"]:
         raise Malformed("name that is no text, empty or too long")
     if header["jobs"][:1] != [{"job": "0"}] or header["strings"][:1] != [""]:
         raise Malformed("batch header of a wrong shape")
     return Batch(header["node"], *numbers, jobs=header["jobs"], strings=header["strings"], cluster=header["cluster"])
 
 
-def _usable(text):
+def usable(texts):
+    """Whether all of `texts` are text of at most MAX_NAME bytes in UTF-8."""
     try:
-        return isinstance(text, str) and len(text.encode()) <= MAX_NAME
-    except UnicodeEncodeError:      # JSON can carry half a surrogate pair
+        if "".join(texts).isascii():
+            return max(map(len, texts)) <= MAX_NAME
+        return all(len(text.encode()) <= MAX_NAME for text in texts)
+    except (TypeError, UnicodeEncodeError):     # JSON can carry other values, and half a surrogate pair
         return False
 
 
