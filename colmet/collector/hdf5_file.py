@@ -60,17 +60,17 @@ class File:
 
     def table(self, job, layout, total):
         """A new table for `total` rows of `layout` in the group of `job`; returns its h5py DatasetID."""
+        group, name = job.group.encode(), layout.table.name.encode()
+        path = group + b"/" + name
+        model = self._model(layout, total) if total <= CHUNKS[-1] else b"group"
         if job.group not in self._groups:
             self._groups.add(job.group)
-            h5o.copy(self._models, b"group", self._root, job.group.encode())
+            h5o.copy(self._models, model, self._root, group)    # with the table in it
             if job.attributes:
                 self.set(job.attributes, job.group)
-        path = ("%s/%s" % (job.group, layout.table.name)).encode()
-        if total <= CHUNKS[-1]:
-            h5o.copy(self._models, self._model(layout, total), self._root, path)
-            table = h5d.open(self._root, path)
-        else:
-            table = self._make(self._root, path, layout, total)
+        elif total <= CHUNKS[-1]:
+            h5o.copy(self._models, model + b"/" + name, self._root, path)
+        table = h5d.open(self._root, path) if total <= CHUNKS[-1] else self._make(self._root, path, layout, total)
         set_text(table, "TITLE", "Metrics for the Job %s" % job.text)
         return table
 
@@ -101,11 +101,13 @@ class File:
             self._file.close()
 
     def _model(self, layout, total):
+        """The name of the model of a group that has one table of `layout` with `total` rows."""
         key = (layout, total)
         name = self._tables.get(key)
         if name is None:
             name = self._tables[key] = b"%d" % len(self._tables)
-            self._make(self._models, name, layout, total)
+            h5o.copy(self._models, b"group", self._models, name)
+            self._make(self._models, name + b"/" + layout.table.name.encode(), layout, total)
         return name
 
     def _make(self, parent, name, layout, total):

@@ -4,7 +4,7 @@ Cells stay as the nodes sent them until they are asked for, in pieces of a few m
 little more memory than its cells. An HDF5 row is three times its cells, or 30 times where it has `involved_jobs`.
 """
 from array import array
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 import numpy
 
@@ -36,6 +36,16 @@ class Piece(NamedTuple):
     rows: Any
 
 
+class _Seen(NamedTuple):
+    """Jobs and strings of a node's latest batch, and where they are in the window."""
+    jobs: List[Dict[str, Any]]
+    strings: List[str]
+    cluster: str
+    first_job: int
+    first_string: int
+    involved: int
+
+
 class _Block:
     """All cells of one table in the window, and for each run of rows its batch and how many they are."""
 
@@ -56,6 +66,7 @@ class Window:
         self._first_job, self._first_string = array("q"), array("q")    # where a batch's begin in the next two
         self._job, self._string = array("q"), array("q")
         self._hosts, self._texts, self._strings, self._places, self._jobs = {}, {}, {}, {}, []
+        self._seen = {}                                     # by node
 
     def add(self, batch):
         """Take over the rows of `batch`."""
@@ -64,11 +75,12 @@ class Window:
         self._session.append(batch.session)
         self._sequence.append(batch.sequence)
         self._host.append(_place(self._hosts, batch.node))
-        self._first_job.append(len(self._job))
-        self._job.extend([self._job_place(job, batch.cluster) for job in batch.jobs])
-        self._first_string.append(len(self._string))
-        self._string.extend([_place(self._strings, string) for string in batch.strings])
-        self._involved.append(self._involved_place(batch))
+        seen = self._seen.get(batch.node)
+        if seen is None or seen.jobs != batch.jobs or seen.strings != batch.strings or seen.cluster != batch.cluster:
+            seen = self._seen[batch.node] = self._look_at(batch)
+        self._first_job.append(seen.first_job)
+        self._first_string.append(seen.first_string)
+        self._involved.append(seen.involved)
         for block in batch.blocks:
             mine = self._blocks.get(block.table.fingerprint)
             if mine is None:
@@ -97,11 +109,14 @@ class Window:
             self._jobs.append(Job(job_group(job, cluster), job["job"], job_number(job["job"]), attributes))
         return place
 
-    def _involved_place(self, batch):
-        if not any(block.table.involved_jobs == "wire" for block in batch.blocks):
-            return 0
+    def _look_at(self, batch):
+        """Take over the jobs and strings of `batch`; they mostly are those of the batch before."""
+        first_job, first_string = len(self._job), len(self._string)
+        self._job.extend([self._job_place(job, batch.cluster) for job in batch.jobs])
+        self._string.extend([_place(self._strings, string) for string in batch.strings])
         text, _ = wire06.involved_jobs(batch.present())
-        return _place(self._texts, text)
+        self.bytes += 8 * (len(batch.jobs) + len(batch.strings)) + len(text)
+        return _Seen(batch.jobs, batch.strings, batch.cluster, first_job, first_string, _place(self._texts, text))
 
 
 class _Facts:
