@@ -1,4 +1,4 @@
-"""A batch in the making: rows of one tick come in by source, and leave as a `Batch` with its index of jobs and texts."""
+"""A batch in the making: rows of one tick come in by source and leave as a `Batch` with its lists of jobs and texts."""
 from colmet.common.batch import NODE_JOB, Batch, Block, pack_rows
 from colmet.common.metrics import TABLES
 
@@ -28,15 +28,14 @@ class Draft:
         for name, found in rows.items():
             if name not in self._wanted:
                 continue
-            known = [(self._places[job], job, instance, values) for job, instance, values in found if job in self._places]
-            indexed = [(place, self._strings.setdefault(instance, len(self._strings)), values)
-                       for place, _, instance, values in known]
-            block = pack_rows(TABLES[name], indexed)
+            known = [row for row in found if row[0] in self._places]
+            block = pack_rows(TABLES[name], [(self._places[job], self._place(instance), values)
+                                             for job, instance, values in known])
             if name in self._blocks:
                 block = Block(block.table, self._blocks[name].data + block.data)
             if block.data:
                 self._blocks[name] = block
-            for _, job, _, values in known:
+            for job, _, values in known:
                 if job is not None:
                     self.rows.setdefault(job, []).append((name, values))
 
@@ -44,6 +43,9 @@ class Draft:
         """The batch; its blocks follow the order of `TABLES`, which is that of the 0.6 wire."""
         blocks = [self._blocks[name] for name in TABLES if name in self._blocks]
         return Batch(node, session, sequence, time, boottime, self._entries, list(self._strings), blocks, cluster)
+
+    def _place(self, instance):
+        return self._strings.setdefault(instance, len(self._strings))
 
     def __bool__(self):
         return bool(self._blocks)

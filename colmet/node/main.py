@@ -36,8 +36,8 @@ class Node:
         self.sender = Sender(values, self.outbox, hello, [table for table in TABLES.values() if table.name in made])
         self.sender.open()
         self.sender.start()
-        self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid, values.tid,
-                         values.process_tree, facts=values.exit_facts)
+        self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid,
+                         values.tid, values.process_tree, facts=values.exit_facts)
         health = Health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
@@ -47,16 +47,21 @@ class Node:
         health.sampler = self.sampler
 
     def run(self, argv):
-        """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal."""
+        """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal.
+        Returns the exit code: 1 where the sender died of a fault of its own."""
         notify("READY=1")
         start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
         self.sender.announce = not self.sender.reached
-        self.sampler.run(self.signals.stopped, self.signals.wake, lambda: self._reload(argv))
+        self.sampler.run(self._stopped, self.signals.wake, lambda: self._reload(argv))
         notify("STOPPING=1")
         self.sender.flush(self.values.zeromq_linger)
         while self.sender.is_alive() and self.signals.stops < 2:
             self.sender.join(0.2)
         self._close()
+        return 0 if self.signals.stopped() else 1
+
+    def _stopped(self):
+        return self.signals.stopped() or not self.sender.is_alive()
 
     def _reload(self, argv):
         """After SIGHUP: take over what can be changed while it runs, name what cannot."""
@@ -78,8 +83,8 @@ class Node:
         counts = self.outbox.counts
         lost = len(self.outbox) + counts.dropped_full + counts.dropped_refused
         if lost:
-            log.error("of %d batches, %d reached no collector: %d unsent or unacknowledged at the end, %d dropped because "
-                      "the outbox was full, %d refused", self.sampler.sequence, lost, len(self.outbox),
+            log.error("of %d batches, %d reached no collector: %d unsent or unacknowledged at the end, %d dropped "
+                      "because the outbox was full, %d refused", self.sampler.sequence, lost, len(self.outbox),
                       counts.dropped_full, counts.dropped_refused)
         self.sources.close()
         self.jobs.close()
@@ -102,7 +107,7 @@ def main(argv=None):
         set_level(values.verbose)
         for line in start.going_on_without(values):
             log.error("%s", line)
-        Node(values).run(argv)
+        return Node(values).run(argv)
     except Usage as error:
         log.error("%s", error)
         return 2
@@ -112,7 +117,6 @@ def main(argv=None):
     except OSError as error:
         log.error("%s", error)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

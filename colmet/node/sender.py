@@ -62,15 +62,16 @@ class Sender(threading.Thread):
 
     def run(self):
         """The thread: until `flush` is done."""
+        ready = ()
         while True:
             now = boottime()
             for link in self._links():
-                link.step(now)
+                link.step(now, ready)
             self._choose(now)
             self._tell(now)
             if self._end is not None and (not len(self.outbox) or now >= self._end):
                 break
-            self._wait(now)
+            ready = self._wait(now)
         self._close()
 
     def _links(self):
@@ -115,18 +116,17 @@ class Sender(threading.Thread):
         self._told = state
 
     def _wait(self, now):
+        """Wait until there is something to do; the sockets and descriptors that are ready."""
         links = self._links()
-        poller = zmq.Poller()
-        poller.register(self.outbox.fileno(), zmq.POLLIN)
-        for link in links:
-            for socket, flags in link.polls():
-                poller.register(socket, flags)
+        polls = [(self.outbox.fileno(), zmq.POLLIN)] + [each for link in links for each in link.polls()]
         times = [link.deadline() for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
         if self.native and self.legacy and self.native.mute_since is not None and len(links) < 2:
             times.append(self.native.mute_since + self._patience())
         first = min(time for time in times if time is not None)
-        poller.poll(max(0, (first - now) // 10 ** 6 + 1))
-        self.outbox.calm()
+        ready = [socket for socket, _ in zmq.zmq_poll(polls, max(0, (first - now) // 10 ** 6 + 1))]
+        if self.outbox.fileno() in ready:
+            self.outbox.calm()
+        return ready
 
     def _close(self):
         left = 0 if self._end is None else self._end - boottime()

@@ -31,12 +31,12 @@ class LegacyLink:
         """Nothing is due by itself."""
         return None
 
-    def step(self, now):
-        """Do all that can be done without waiting."""
+    def step(self, now, ready=()):
+        """Do all that can be done without waiting; `ready` are the sockets that can be read."""
         if not self._opened:
             self._endpoint.open()
             self._opened = True
-        self._endpoint.lost()
+        self._endpoint.lost(ready)
         self._blocked = self.sending and not self._send(now)
 
     def close(self, linger=0):

@@ -12,8 +12,8 @@ from colmet.node.sockets import Endpoint
 
 PATIENCE = 10 * SECOND          # for an acknowledgement, at least
 LONGEST = 300 * SECOND
-RETRY = (SECOND, 10 * SECOND)   # between sockets while nobody answers: first, and most
-READS = 200                     # messages taken before sending goes on
+SILENCE = 10 * SECOND           # after which a socket that nobody answers is replaced
+PAUSE = SECOND                  # the same, first, where a connection broke before the hello was answered
 MAX_RANGES = 4096               # of one acknowledgement
 SPARE = 8                       # messages that are no batch, in ZeroMQ's queue besides the window
 
@@ -30,7 +30,7 @@ class NativeLink:
         self.mute_since = None          # ns: since when nobody answers
         self.epoch = None
         self._endpoint = Endpoint(context, zmq.DEALER, uri, outbox.window + SPARE)
-        self._pause = RETRY[0]
+        self._pause = PAUSE
         self._retry = 0
         self._greeted = self._blocked = False
         self._given = set()             # fingerprints that were asked for and sent over this connection
@@ -47,13 +47,14 @@ class NativeLink:
         since = self.outbox.unanswered_since()
         return None if since is None else since + self.patience
 
-    def step(self, now):
-        """Do all that can be done without waiting."""
+    def step(self, now, ready=()):
+        """Do all that can be done without waiting; `ready` are the sockets that can be read."""
         if self._retry == 0:
             self._open(now)
-        if self._endpoint.lost() and self.answered:
-            self._reopen(now, "the connection broke")
-        for frames in self._endpoint.receive(READS):
+        if self._endpoint.lost(ready):
+            self._lost(now)
+        frames = self._endpoint.receive(ready)
+        if frames:
             self._take(frames, now)
         if not self.answered and now >= self._retry:
             self._open(now)
@@ -67,15 +68,20 @@ class NativeLink:
         """Let go of the connection; nothing that it holds matters, the outbox has it."""
         self._endpoint.close(0)
 
+    def _lost(self, now):
+        if self.answered:
+            self._reopen(now, "the connection broke")
+        elif self._greeted:             # the hello went with it, or it was no collector: a new socket, soon
+            self._retry = min(self._retry, now + self._pause)
+            self._pause = min(2 * self._pause, SILENCE)
+
     def _reopen(self, now, why):
         log.info("%s: %s; connecting again, %d batches kept", self.uri, why, len(self.outbox))
-        self._pause = RETRY[0]
         self._open(now)
 
     def _open(self, now):
         self._endpoint.open()
-        self._retry = now + self._pause
-        self._pause = min(2 * self._pause, RETRY[1])
+        self._retry = now + SILENCE
         if self.mute_since is None or self.answered:
             self.mute_since = now
         if self.answered:
@@ -110,7 +116,8 @@ class NativeLink:
                 raise wire.Malformed("message of an unknown type")
             taker(fields, now)
         except wire.Malformed as error:
-            self.faults.add("malformed: %s" % error, "%s: the collector's answer is unusable: %s; ignored" % (self.uri, error))
+            self.faults.add("malformed: %s" % error,
+                            "%s: the collector's answer is unusable: %s; ignored" % (self.uri, error))
 
     def _take_hello(self, fields, now):
         if fields.get("version") != wire.PROTOCOL:
@@ -122,7 +129,7 @@ class NativeLink:
         self.epoch = epoch
         self.outbox.acknowledge(upto, ranges)
         self.outbox.restart()
-        self.answered, self.mute_since, self._pause = True, None, RETRY[0]
+        self.answered, self.mute_since, self._pause = True, None, PAUSE
 
     def _take_ack(self, fields, now):
         if not self.answered:

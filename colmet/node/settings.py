@@ -32,7 +32,8 @@ def period_fault(value):
     """A check of a period in s."""
     if not value > 0:
         return "must be above 0"
-    return "" if SHORTEST_PERIOD <= value <= LONGEST_PERIOD else "must be from %s to %s" % (SHORTEST_PERIOD, LONGEST_PERIOD)
+    fits = SHORTEST_PERIOD <= value <= LONGEST_PERIOD
+    return "" if fits else "must be from %s to %s" % (SHORTEST_PERIOD, LONGEST_PERIOD)
 
 
 def uri_fault(text):
@@ -167,8 +168,8 @@ def _period(text, sources):
     name, equals, seconds = text.partition("=")
     if name not in sources:
         near = difflib.get_close_matches(name, sources, 1)
-        raise Usage("--period %s: no source %s; %s" % (text, name or "is named", "did you mean %s?" % near[0] if near else
-                                                       "there are " + ", ".join(sources)))
+        hint = "did you mean %s?" % near[0] if near else "there are " + ", ".join(sources)
+        raise Usage("--period %s: no source %s; %s" % (text, name or "is named", hint))
     try:
         value = number(seconds)
     except ValueError:
@@ -187,5 +188,6 @@ def _native(uri, wire):
         native = uri[:match.start("port")] + str(int(match.group("port")) + 1)
     fault = uri_fault(native)
     if fault and wire != "0.6":
-        raise Usage("--zeromq-uri %s: leaves no place for the native wire: %s %s; give --native-uri" % (uri, native, fault))
+        raise Usage("--zeromq-uri %s: leaves no place for the native wire (%s %s); give --native-uri"
+                    % (uri, native, fault))
     return native

@@ -15,6 +15,7 @@ class Endpoint:
     def __init__(self, context, kind, uri, hwm):
         self._context, self._kind, self._uri, self._hwm = context, kind, uri, hwm
         self._socket = self._monitor = None
+        self._opened = 0                # times, so that each monitor has an address of its own
         self.connected = False          # the ZeroMQ handshake is done, and no loss was seen since
 
     def open(self):
@@ -28,7 +29,8 @@ class Endpoint:
         self._socket.maxmsgsize = MAX_MESSAGE
         if "[" in self._uri:
             self._socket.ipv6 = 1
-        address = "inproc://monitor-%x" % id(self._socket)
+        self._opened += 1
+        address = "inproc://monitor-%x-%d" % (id(self), self._opened)
         self._socket.monitor(address, MONITORED)
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.linger = 0
@@ -52,10 +54,11 @@ class Endpoint:
         mine = [(self._socket, reads | out)] if reads | out else []
         return mine + [(self._monitor, zmq.POLLIN)]
 
-    def lost(self):
-        """Read what the monitor has to say: True when a connection was lost since the last call."""
+    def lost(self, ready):
+        """Read what the monitor has to say, if it is among `ready`, the sockets that can be read: True when a
+        connection was lost since the last call."""
         lost = False
-        while self._monitor is not None:
+        while self._monitor in ready:
             try:
                 event, _ = _EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
             except zmq.Again:
@@ -64,16 +67,14 @@ class Endpoint:
             lost = lost or event == zmq.EVENT_DISCONNECTED
         return lost
 
-    def receive(self, most):
-        """Up to `most` messages that wait, each a list of frames."""
-        socket = self._socket
-        for _ in range(most):
-            if socket is not self._socket:
-                return                  # whoever took the last message opened another one
-            try:
-                yield socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+    def receive(self, ready):
+        """The frames of one message, None where there is none. One is enough: the next poll finds the others."""
+        if self._socket not in ready:
+            return None
+        try:
+            return self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
 
     def send(self, frames):
         """Hand over one message; False when there is no connection or it has no room."""

@@ -24,7 +24,8 @@ def going_on_without(values):
 
 def lines(values, jobs, opened, sender):
     """The start message; `jobs`, `opened` (`Sources`) and `sender` are those that run."""
-    yield "colmet-node %s on %s, kernel %s, %d CPUs" % (__version__, values.hostname, platform.release(), os.cpu_count())
+    yield "colmet-node %s on %s, kernel %s, %d CPUs" % (__version__, values.hostname, platform.release(),
+                                                        os.cpu_count())
     yield from _labelled("jobs", _shortened(jobs.tried()))
     yield from _labelled("sources", _periods(opened.on))
     if opened.off:

@@ -1,0 +1,80 @@
+"""Collectors made of a few lines, for tests of the node: each answers exactly as a test tells it."""
+import time
+
+import zmq
+
+from colmet.common import wire
+from colmet.common.metrics import TABLES
+
+BY_FINGERPRINT = {table.fingerprint: table for table in TABLES.values()}
+
+
+class Native:
+    """The native port of a collector on `uri`. `acks` says whether batches are acknowledged, `epoch` who it is;
+    `hellos` and `batches` (fields, Batch) are what came, `received` the sequences of all connections."""
+
+    def __init__(self, uri, epoch=1, acks=True, hello=True):
+        self.epoch, self.acks, self.hello = epoch, acks, hello
+        self.hellos, self.batches, self.schemas = [], [], []
+        self.received = set()
+        self.peers = []
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.linger = 0
+        self._socket.bind(uri)
+
+    @property
+    def sequences(self):
+        """Sequences in the order in which they came, those sent again included."""
+        return [batch.sequence for _, batch in self.batches]
+
+    def send(self, peer, frames):
+        """Any frames to one peer."""
+        self._socket.send_multipart([peer] + frames)
+
+    def state(self, session):
+        """The fields of an acknowledgement of all that was received."""
+        upto = 0
+        while upto + 1 in self.received:
+            upto += 1
+        ranges = [[each, each] for each in sorted(self.received) if each > upto]
+        return {"epoch": self.epoch, "session": session, "upto": upto, "ranges": ranges}
+
+    def serve(self, until, seconds=60, what="what the test waits for"):
+        """Answer what comes until `until()` is true; its value."""
+        end = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end, "after %s s still not %s" % (seconds, what)
+            if self._socket.poll(50):
+                self.take(self._socket.recv_multipart())
+        return until()
+
+    def take(self, message):
+        """One message of a node."""
+        peer, (fields, payload) = message[0], wire.parse(message[1:])
+        if peer not in self.peers:
+            self.peers.append(peer)
+        if fields["type"] == "hello":
+            self.hellos.append(fields)
+            wire.read_schemas(fields["schemas"])
+            if self.hello:
+                self.send(peer, wire.message("hello", version=wire.PROTOCOL, **self.state(fields["session"])))
+        elif fields["type"] == "batch":
+            batch, faults = wire.unpack(payload, BY_FINGERPRINT)
+            assert not faults and batch.sequence == fields["sequence"]
+            self.batches.append((fields, batch))
+            if self.acks:
+                self.received.add(batch.sequence)
+                self.send(peer, wire.message("ack", **self.state(fields["session"])))
+        elif fields["type"] == "schemas":
+            self.schemas.append(wire.read_schemas(fields["schemas"]))
+
+    def close(self):
+        """Go away as after kill -9: nothing more is said."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
