@@ -4,7 +4,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 
     Backend(root, options)  `root` is the Path of the file system, "/" in production; raises
                             `Unavailable(reason)` on a machine that lacks the source
-    sample(jobs)            {table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
+    sample(jobs)            {name of table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
                             is one of them or None for the node, `instance` is text ("" where the table
                             has none), `values` follow the table's metrics, None is "not known"
     close()                 frees what it holds
