@@ -67,7 +67,7 @@ class Collector:
         self._wakes = wakes
 
     def start(self):
-        """Open, bind and start all, in the order in which a refusal costs least. Raises Unusable, Unbound and Refused."""
+        """Open, bind and start all, in the order in which a refusal costs least: Unusable, Unbound or Refused."""
         options = self.options
         if options.hdf5_filepath:
             hdf5_target.check_target(options.hdf5_filepath)
@@ -113,7 +113,8 @@ class Collector:
         options = self.options
         off, router, pull = "", None, None
         if not options.no_legacy:
-            pull = sockets.bind(self.context, zmq.PULL, options.zeromq_bind_uri, "--zeromq-bind-uri", options.zeromq_hwm)
+            pull = sockets.bind(self.context, zmq.PULL, options.zeromq_bind_uri, "--zeromq-bind-uri",
+                                options.zeromq_hwm)
             self._channels.append(pull)
         try:
             if not options.native_bind_uri:
@@ -132,7 +133,8 @@ class Collector:
         try:
             position, positions = sequences.load(self.journal.directory)
         except (ValueError, OSError) as error:
-            log.error("%s: the checkpoint cannot be read (%s); reading the whole journal", self.journal.directory, error)
+            log.error("%s: the checkpoint cannot be read (%s); reading the whole journal", self.journal.directory,
+                      error)
             position, positions = 0, {}
         replay(self.journal.directory, sequences, position)
         self.journal.advance(position)

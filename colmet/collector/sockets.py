@@ -68,7 +68,8 @@ def _why(uri, option, error):
     if error.errno == errno.EADDRINUSE and uri.startswith("tcp"):
         port = int(uri.rpartition(":")[2])
         holder = _holder(port)
-        return "port %d is in use%s; stop it or give %s" % (port, " by process %d (%s)" % holder if holder else "", option)
+        by = " by process %d (%s)" % holder if holder else ""
+        return "port %d is in use%s; stop it or give %s" % (port, by, option)
     reasons = {errno.ENODEV: "no such address or interface here", errno.EADDRNOTAVAIL: "not an address of this machine",
                errno.EACCES: "permission denied", errno.ENOENT: "no such directory"}
     return "%s %s: %s; give another" % (option, uri, reasons.get(error.errno, os.strerror(error.errno)))

@@ -114,8 +114,8 @@ def test_a_writer_that_is_stuck_loses_the_oldest_at_the_journals_limit_and_other
 
 def test_without_anybody_to_read_its_only_output_it_ends(tmp_path):
     port = free_port()
-    command = [sys.executable, "-m", "colmet.collector.main", "--enable-stdout-backend", "--journal-dir", "j", "-s", "0.1",
-               "--zeromq-bind-uri", "tcp://127.0.0.1:%d" % port]
+    command = [sys.executable, "-m", "colmet.collector.main", "--enable-stdout-backend", "--journal-dir", "j",
+               "-s", "0.1", "--zeromq-bind-uri", "tcp://127.0.0.1:%d" % port]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
     push("tcp://127.0.0.1:%d" % port, [record06()])
