@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from colmet.node.job import Cgroup, directory_key, directory_status
+from colmet.node.job import UNREADABLE, Cgroup, directory_key, directory_status
 from colmet.node.watch import GONE, LOST, MADE, WRITTEN
 
 
@@ -49,8 +49,7 @@ class Found:
 class Finder:
     """Tells `jobs` of what it finds: ``join(id, user, status) -> Job`` for a directory whose stat(2) is given,
     ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
-    ``closed(path)`` for one whose tasks may not be read.
-    `identify(name)` gives (id, user) or None."""
+    ``closed(path)`` for one whose tasks may not be read. `identify(name)` gives (id, user) or None."""
 
     def __init__(self, places, identify, watches, jobs):
         self.places, self._identify, self._watches, self._jobs = places, identify, watches, jobs
@@ -201,9 +200,11 @@ class Finder:
 
 
 def _folders(path):
-    """Names of the directories in `path`; none when it is gone."""
+    """Names of the directories in `path`; none when it is gone or not for us."""
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+    except OSError as error:
+        if error.errno in UNREADABLE:
+            return []
+        raise

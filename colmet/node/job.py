@@ -12,7 +12,7 @@ from colmet.node import processes
 from colmet.node.clock import boottime
 
 _VANISHED = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)     # ENODEV: removed between open and read
-_CLOSED = (errno.EACCES, errno.EPERM)                       # `Jobs` says so once
+UNREADABLE = _VANISHED + (errno.EACCES, errno.EPERM)        # gone, or not for this user, of which `Jobs` tells
 _THREADED = errno.EOPNOTSUPP    # v2 lists the processes of a threaded cgroup in the one above, where they are read
 _LISTS = ("tasks", "cgroup.threads", "cgroup.procs")        # of v1, of v2, of both
 _READ_BYTES = 65536
@@ -27,7 +27,7 @@ def numbers(path):
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in _VANISHED + _CLOSED:
+        if error.errno in UNREADABLE:
             return None
         raise
     try:
@@ -69,7 +69,7 @@ class Cgroup:
     def closed(self):
         """Whether this user may not read its tasks."""
         paths = [os.path.join(self.path, name) for name in _LISTS]
-        return any(os.path.exists(path) and not os.access(path, os.R_OK, effective_ids=True) for path in paths)
+        return any(not os.access(path, os.R_OK, effective_ids=True) and os.path.exists(path) for path in paths)
 
     def _all(self, *names):
         if len(self.directories) == 1:
@@ -96,7 +96,7 @@ def directory_status(path):
     try:
         status = os.stat(path)
     except OSError as error:
-        if error.errno in _VANISHED + _CLOSED + (errno.ELOOP,):
+        if error.errno in UNREADABLE + (errno.ELOOP,):
             return None
         raise
     return status if stat.S_ISDIR(status.st_mode) else None

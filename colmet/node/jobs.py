@@ -63,7 +63,7 @@ class Jobs:
         self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
         self._ids = Counter()                   # how many of those present have an id
         self._empty = {}                        # {Job: boottime at which it was found}: no task yet
-        self._numbered, self._pidfds = [], {}      # jobs given by number; {fd: Job}
+        self._numbered, self._pidfds = [], {}   # jobs given by number; {fd: Job}
         self._unsampled = {}                    # {Job: its `seen` when its first task was noticed}
         self._told = False                      # whether facts ended a job since `ended` was called
         self._left, self._extra_from = boottime(), 0
