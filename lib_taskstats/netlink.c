@@ -16,7 +16,7 @@ size_t netlink_request(uint8_t *message, uint16_t family, uint8_t command, uint3
     struct nlmsghdr header = {.nlmsg_len = length, .nlmsg_type = family, .nlmsg_flags = NLM_F_REQUEST,
                               .nlmsg_seq = sequence};
 
-    memset(message, 0, REQUEST_MAX);
+    memset(message, 0, length);
     memcpy(message, &header, sizeof header);
     memcpy(message + NLMSG_HDRLEN, &generic, sizeof generic);
     memcpy(message + NLMSG_HDRLEN + GENL_HDRLEN, &head, sizeof head);

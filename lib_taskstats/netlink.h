@@ -8,7 +8,7 @@
 
 #define REQUEST_MAX 64          /* bytes of the longest request made here */
 
-/* Writes a request with one attribute into `message` (REQUEST_MAX bytes). Returns its length. */
+/* Writes a request with one attribute into `message`. Returns its length, at most REQUEST_MAX. */
 size_t netlink_request(uint8_t *message, uint16_t family, uint8_t command, uint32_t sequence,
                        uint16_t attribute, const void *value, uint16_t size);
 

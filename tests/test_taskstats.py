@@ -81,6 +81,16 @@ def test_a_task_that_ended_is_no_error_and_counts_nothing(source, tmp_path):
 
 
 @pytest.mark.root
+def test_more_tasks_than_are_asked_for_at_once(source, tmp_path):
+    with load(tmp_path, pages=100) as process:
+        tids = ([process.pid] * 33 + [gone()]) * 3
+        many, one = sample(source, SimpleNamespace(tasks=lambda: tids), process)
+    assert many["ac_minflt"] == 99 * one["ac_minflt"]
+    assert many["cpu_run_virtual_total"] == 99 * one["cpu_run_virtual_total"]
+    assert many["ac_btime"] == one["ac_btime"]
+
+
+@pytest.mark.root
 def test_a_job_without_live_tasks_has_no_row(source):
     ended = SimpleNamespace(tasks=lambda pid=gone(): [pid])
     assert sample(source, SimpleNamespace(tasks=lambda: []), ended) == []
