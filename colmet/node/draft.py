@@ -1,6 +1,7 @@
 """A batch in the making: rows of one tick come in by source and leave as a `Batch` with its lists of jobs and texts."""
 from colmet.common.batch import NODE_JOB, Batch, Block, pack_rows
 from colmet.common.metrics import TABLES
+from colmet.common.wire import MAX_NAME
 
 
 class Draft:
@@ -9,7 +10,7 @@ class Draft:
 
     def __init__(self, jobs, wanted):
         self._wanted = wanted
-        self._entries = [dict(NODE_JOB)] + [job.entry() for job in jobs]
+        self._entries = [dict(NODE_JOB)] + [_fitting(job.entry()) for job in jobs]
         self._places = {job: place for place, job in enumerate(jobs, 1)}
         self._places[None] = 0
         self._strings = {"": 0}
@@ -20,7 +21,7 @@ class Draft:
         """Name `job`, which ended: a row of it may follow."""
         if job not in self._places:
             self._places[job] = len(self._entries)
-            self._entries.append(job.entry(gone=True))
+            self._entries.append(_fitting(job.entry(gone=True)))
 
     def add(self, rows):
         """Take {table name: [(job, instance, values)]} of one source. Rows of jobs that are not named are left out:
@@ -45,7 +46,18 @@ class Draft:
         return Batch(node, session, sequence, time, boottime, self._entries, list(self._strings), blocks, cluster)
 
     def _place(self, instance):
+        """Where the text `instance` is among the batch's; raises ValueError for what the wire does not take."""
+        if instance not in self._strings and (not isinstance(instance, str) or len(instance.encode()) > MAX_NAME):
+            raise ValueError("instance %.50r is no text of at most %d bytes" % (instance, MAX_NAME))
         return self._strings.setdefault(instance, len(self._strings))
 
     def __bool__(self):
         return bool(self._blocks)
+
+
+def _fitting(entry):
+    """The entry of a job, its texts cut to what the wire takes: one odd name must not cost the batch."""
+    for name, value in entry.items():
+        if isinstance(value, str) and len(value) * 4 > MAX_NAME:
+            entry[name] = value.encode()[:MAX_NAME].decode("utf-8", "ignore")
+    return entry
