@@ -166,7 +166,8 @@ def _visible(hierarchies, membership):
 def candidates(word, proc=Path("/proc")):
     """Where the cgroup that a user calls `word` may be: that directory, or that path below a mounted hierarchy."""
     mounts = parse_mounts((proc / "self" / "mountinfo").read_text())
-    return [Path(word).absolute()] + [Path(hierarchy.mount) / word.strip("/") for hierarchy in mounts if word.strip("/")]
+    below = word.strip("/")
+    return [Path(word).absolute()] + [Path(hierarchy.mount) / below for hierarchy in mounts if below]
 
 
 def _v2_directory(pid):

@@ -97,7 +97,8 @@ class Measuring:
         return self.daemons.start()
 
     def _waited(self, seconds):
-        """Wait so long at most; true when a signal says to stop. While the file is sealed only an impatient one does."""
+        """Wait so long at most; true when a signal says to stop. While the file is sealed only an impatient one
+        does."""
         info = self.signals.next(seconds)
         stops = IMPATIENT if self.start_clock else IMPATIENT + (signal.SIGTERM, signal.SIGHUP)
         if info and info.si_signo in stops:

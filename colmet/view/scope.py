@@ -22,7 +22,8 @@ def request(pid, manager):
     """The busctl command that makes ``colmet_<pid>.scope`` of process `pid`; `manager` is --user or --system."""
     properties = [("PIDs", "au", "1", str(pid)), ("Description", "s", "measured by colmet"),
                   ("CollectMode", "s", "inactive-or-failed")]
-    properties += [(name, "b", "true") for name in ("CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting")]
+    properties += [(name, "b", "true")
+                   for name in ("CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting")]
     return (["busctl", manager, "--quiet", "--timeout=%d" % SECONDS, "call", "org.freedesktop.systemd1",
              "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))",
              "colmet_%d.scope" % pid, "fail", str(len(properties))]

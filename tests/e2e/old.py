@@ -12,5 +12,6 @@ class OldProgram(Program):
         self.out, self.err = folder / (name + "-0.6.out"), folder / (name + "-0.6.err")
         command = [str(programs / name)] + [str(argument) for argument in arguments]
         with open(self.out, "ab") as out, open(self.err, "ab") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, **options)
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder,
+                                            **options)
         self.pid = self.process.pid

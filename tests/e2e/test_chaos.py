@@ -1,4 +1,4 @@
-"""The collector is killed at random moments of running jobs: every tick is stored once, and every file opens at every instant."""
+"""The collector is killed at random moments of running jobs: every tick is stored once, every file always opens."""
 import json
 import random
 import subprocess

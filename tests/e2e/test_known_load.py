@@ -1,4 +1,4 @@
-"""A job of known load, found back in the HDF5 file: node, native wire, collector; against /proc, wait4(2) and cpuacct."""
+"""A job of known load, found back in the HDF5 file: node, native wire, collector; against /proc, wait4(2), cpuacct."""
 import mmap
 import os
 
@@ -22,7 +22,8 @@ PATIENCE = 60
 @pytest.fixture(name="stand")
 def _stand(root, uri, start, tmp_path):
     """(collector, node) that measure the jobs of `root` every 0.3 s."""
-    collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri, "--hdf5-filepath", tmp_path / "new.hdf5")
+    collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri,
+                      "--hdf5-filepath", tmp_path / "new.hdf5")
     wait_for(lambda: uri in collector.errors(), PATIENCE, "start of the collector")
     node = start("node", "--cpuset_rootpath", root.path, "-s", "0.3", "--zeromq-uri", uri, "--enable-jobproc")
     wait_for(lambda: "records received" in collector.errors(), PATIENCE, "records of the node")
@@ -99,7 +100,8 @@ def test_jobs_of_two_users_with_one_id_are_both_measured(root, stand, tmp_path):
 
 
 def test_a_job_of_0_3_s_at_a_period_of_5_s_has_a_record(root, uri, start, tmp_path):
-    collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri, "--hdf5-filepath", tmp_path / "new.hdf5")
+    collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri,
+                      "--hdf5-filepath", tmp_path / "new.hdf5")
     node = start("node", "--cpuset_rootpath", root.path, "--zeromq-uri", uri)
     wait_for(lambda: "records received" in collector.errors(), PATIENCE, "records of the node")
     job = root.job(4219)

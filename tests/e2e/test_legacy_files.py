@@ -1,4 +1,4 @@
-"""The files of our collector beside those of Colmet 0.6.10's, for the same messages: recorded ones, sent to both at once."""
+"""The files of our collector beside those of Colmet 0.6.10's, for the same recorded messages, sent to both at once."""
 import gzip
 import re
 from pathlib import Path
@@ -61,11 +61,13 @@ def _both(old_colmet, tmp_path_factory):
     arguments = ["-vvv", "-s", "0.2", "--buffer-size", "1000", "--hdf5-complevel", "5", "--zeromq-bind-uri"]
     with OldProgram(old_colmet, "colmet-collector", arguments + [old_uri, "--hdf5-filepath", folder / "old.hdf5"],
                     folder) as old, \
-            Program("colmet.collector.main", arguments + [new_uri, "--hdf5-filepath", folder / "new.hdf5"], folder) as new:
+            Program("colmet.collector.main", arguments + [new_uri, "--hdf5-filepath", folder / "new.hdf5"],
+                    folder) as new:
         send(old_uri, [b"".join(record for name, record in records(message) if name != NVIDIA) for message in messages])
         send(new_uri, messages)
         names = [name for message in messages for name, _ in records(message)]
-        wait_for(lambda: count(old, "HDF5: Pushed ", " metrics") == len(names) - names.count(NVIDIA), 60, "records in 0.6's file")
+        wait_for(lambda: count(old, "HDF5: Pushed ", " metrics") == len(names) - names.count(NVIDIA), 60,
+                 "records in 0.6's file")
         wait_for(lambda: count(new, "", " records received") == len(names), 60, "records at our collector")
         assert old.stop() == 0 and new.stop() == 0, new.errors()
     return folder / "old.hdf5", folder / "new.hdf5"
@@ -114,7 +116,8 @@ def test_dropped_columns_hold_what_was_on_the_wire(both):
             bodies = [shape.body.unpack(record[wire06.HEADER.size:]) for each, record in sent if each == table
                       and wire06.HEADER.unpack(record[:wire06.HEADER.size])[2] == int(job)]
             for place, metric in enumerate(shape.metrics):
-                assert sorted(rows[metric.name].tolist()) == sorted(body[place] for body in bodies), (table, metric.name)
+                sent = sorted(body[place] for body in bodies)
+                assert sorted(rows[metric.name].tolist()) == sent, (table, metric.name)
 
 
 def test_attributes_and_groups_are_those_of_0_6(both):

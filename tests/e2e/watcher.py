@@ -2,7 +2,8 @@
 
     python watcher.py FOLDER REGEX REPORT
 
-It says "looking", and looks at least once, until its standard input ends; then writes to REPORT a JSON object: "opened", how often a file was opened and read, and
+It says "looking", and looks at least once, until its standard input ends; then writes to REPORT a JSON object:
+"opened", how often a file was opened and read, and
 "failed", what went wrong each time. A file that is complete when it appears, and stays, never fails.
 """
 import json

@@ -3,7 +3,8 @@
     python workload.py FOLDER SECONDS MEMORY WRITE READ PAGES THREADS
 
 Burns SECONDS of CPU time in THREADS threads together, writes WRITE and reads READ bytes of a file in FOLDER, maps
-and touches MEMORY bytes and keeps them, faults PAGES further pages, says "ready" and waits for its standard input to end.
+and touches MEMORY bytes and keeps them, faults PAGES further pages, says "ready" and waits for its standard input
+to end.
 """
 import mmap
 import os
