@@ -40,6 +40,8 @@ setup(
     name="colmet",
     version=version(),
     description="Tells what each job of an HPC cluster really did: metrics of its processes on every node",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
     author="Philippe Le Brouster, Olivier Richard, Salem Harrache and others, see AUTHORS",
     license="GPL-3.0-or-later",
     keywords="monitoring taskstats cgroup HPC OAR Slurm",

@@ -24,13 +24,13 @@ static uint32_t next_random(uint32_t below)
     return (state >> 33) % below;
 }
 
-/* A reply as the kernel writes it, all its counters 1. */
-static void write_reply(uint8_t *reply)
+/* A reply of `size` bytes as a kernel writes it, all its counters 1. */
+static void write_reply(uint8_t *reply, size_t size)
 {
-    struct nlmsghdr header = {.nlmsg_len = SIZE, .nlmsg_type = 30, .nlmsg_seq = SEQUENCE};
-    struct nlattr nest = {.nla_len = SIZE - 20, .nla_type = TASKSTATS_TYPE_AGGR_PID};
+    struct nlmsghdr header = {.nlmsg_len = size, .nlmsg_type = 30, .nlmsg_seq = SEQUENCE};
+    struct nlattr nest = {.nla_len = size - 20, .nla_type = TASKSTATS_TYPE_AGGR_PID};
     struct nlattr pid = {.nla_len = 8, .nla_type = TASKSTATS_TYPE_PID};
-    struct nlattr stats = {.nla_len = NLA_HDRLEN + STATS_SIZE, .nla_type = TASKSTATS_TYPE_STATS};
+    struct nlattr stats = {.nla_len = size - 32, .nla_type = TASKSTATS_TYPE_STATS};
     uint16_t version = 16;
     uint64_t one = 1;
 
@@ -71,12 +71,25 @@ static int cut_everywhere(void)
 {
     uint8_t reply[SIZE];
 
-    write_reply(reply);
+    write_reply(reply, SIZE);
     if (add_copy(reply, SIZE))
         return fail("a good reply was refused", SIZE);
     for (size_t length = 0; length < SIZE; length++)
         if (add_copy(reply, length) != -EBADMSG)
             return fail("a cut reply was not refused", length);
+    return 0;
+}
+
+/* Structures of older kernels, and such as never were: fields that lie behind the end are not read. */
+static int shorten(void)
+{
+    uint8_t reply[SIZE];
+
+    for (size_t size = STATS_AT + sizeof(uint16_t); size <= SIZE; size++) {
+        write_reply(reply, size);
+        if (add_copy(reply, size))
+            return fail("a short structure was refused", size);
+    }
     return 0;
 }
 
@@ -88,7 +101,7 @@ static int damage_at_random(size_t rounds)
         size_t length = next_random(4) ? SIZE : next_random(SIZE + 1);
         size_t head = next_random(3) ? STATS_AT : SIZE;
 
-        write_reply(reply);
+        write_reply(reply, SIZE);
         for (uint32_t flips = 1 + next_random(8); flips; flips--)
             reply[next_random(head)] = next_random(256);
         if (!next_random(8))
@@ -105,7 +118,7 @@ int main(int argc, char **argv)
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 
     state = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
-    if (cut_everywhere() || damage_at_random(rounds))
+    if (cut_everywhere() || shorten() || damage_at_random(rounds))
         return 1;
     printf("fuzz: %zu damaged replies, each refused or taken whole\n", rounds);
     return 0;
