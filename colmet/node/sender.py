@@ -15,6 +15,7 @@ from colmet.node.sender06 import LegacyLink
 from colmet.node.sender_native import NativeLink
 
 FOREVER = -1
+GRACE = 5 * SECOND              # for the 0.6 address to answer, before it is said that nobody does
 LONGEST_POLL = 60 * SECOND
 NOBODY = "no answer yet, batches are kept"
 REACHED = ("acknowledged", "0.6 wire, unacknowledged")
@@ -95,19 +96,20 @@ class Sender(threading.Thread):
         if self.native.answered:
             self.legacy.close(self.linger)
         elif self.legacy.reached and not self.legacy.sending:
-            log.error("%s: mute, while %s answers: a 0.6 collector, or a firewall before port %s; "
-                      "sending by the 0.6 wire, unacknowledged", self.native.uri, self.legacy.uri,
-                      self.native.uri.rpartition(":")[2])
+            port = self.native.uri.rpartition(":")[2]
+            log.error("%s: mute, while %s answers: a 0.6 collector, or a firewall before %s; sending by the 0.6 wire, "
+                      "unacknowledged", self.native.uri, self.legacy.uri, "port " + port if port.isdigit() else "it")
             self.legacy.sending = True
             self.legacy.step(now)
 
     def _tell(self, now):
         """Say what changed of who listens: always when it is the first time that anybody does."""
         uri, state = self.where()
-        mute = self.native and self.native.mute_since
-        if mute and now - mute > self.wire_timeout and not (self.legacy and self.legacy.sending) and not self._mute:
-            log.error("%s: nobody answers for %d s; batches are kept", uri, (now - mute) // SECOND)
-        self._mute = bool(mute) and now - mute > self.wire_timeout
+        since = self.native and self.native.mute_since
+        mute = bool(since) and now - since > self.wire_timeout + GRACE and state == NOBODY
+        if mute and not self._mute:
+            log.error("%s: nobody answers for %d s; batches are kept", uri, (now - since) // SECOND)
+        self._mute = mute
         if state == self._told:
             return
         first = state in REACHED and not self.reached

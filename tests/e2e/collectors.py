@@ -1,9 +1,10 @@
 """Collectors made of a few lines, for tests of the node: each answers exactly as a test tells it."""
 import time
+from typing import NamedTuple
 
 import zmq
 
-from colmet.common import wire
+from colmet.common import wire, wire06
 from colmet.common.metrics import TABLES
 
 BY_FINGERPRINT = {table.fingerprint: table for table in TABLES.values()}
@@ -49,6 +50,20 @@ class Native:
                 self.take(self._socket.recv_multipart())
         return until()
 
+    def idle(self, seconds):
+        """Take what comes for some time."""
+        end = time.monotonic() + seconds
+        self.serve(lambda: time.monotonic() > end)
+
+    def greet(self, session):
+        """Answer the hello of the last peer."""
+        self.send(self.peers[-1], wire.message("hello", version=wire.PROTOCOL, **self.state(session)))
+
+    def acknowledge(self, session, sequences):
+        """Acknowledge `sequences` to the last peer."""
+        self.received |= sequences
+        self.send(self.peers[-1], wire.message("ack", **self.state(session)))
+
     def take(self, message):
         """One message of a node."""
         peer, (fields, payload) = message[0], wire.parse(message[1:])
@@ -71,6 +86,49 @@ class Native:
 
     def close(self):
         """Go away as after kill -9: nothing more is said."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Record(NamedTuple):
+    """The head of one record of 0.6; `time` in s."""
+    table: str
+    node: str
+    job: int
+    time: int
+
+
+class Old:
+    """A collector of 0.6 on `uri`: a PULL that keeps what comes."""
+
+    def __init__(self, uri):
+        self.messages = []
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PULL)
+        self._socket.bind(uri)
+
+    def serve(self, until, seconds=60):
+        """Take what comes until `until()` is true; its value."""
+        end = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end, "after %s s only %d messages" % (seconds, len(self.messages))
+            if self._socket.poll(50):
+                self.messages.append(self._socket.recv())
+        return until()
+
+    def records(self):
+        """A `Record` for the head of each message, which is its first record's."""
+        for message in self.messages:
+            name, node, job, seconds = wire06.HEADER.unpack_from(message)
+            yield Record(name.rstrip(b"\0").decode(), node.rstrip(b"\0").decode(), job, seconds)
+
+    def close(self):
+        """Go away."""
         self._context.destroy(linger=0)
 
     def __enter__(self):
