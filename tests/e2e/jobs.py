@@ -9,8 +9,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 MOUNT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpuset", "cpuacct", "memory")
 INHERITED = ("cpuset.cpus", "cpuset.mems")     # a new cpuset takes no task before it has them
@@ -18,13 +16,14 @@ ENTER = 'for file in $COLMET_TEST_TASKS; do echo 0 > "$file" || exit 125; done; 
 _NUMBERS = itertools.count(1)
 
 
-def needs_cgroups():
-    """Skip, by name, where this user cannot make cgroups of version 1."""
+def lacking():
+    """What this machine or user lacks to make cgroups of version 1; "" where nothing does."""
     if os.geteuid() != 0:
-        pytest.skip("needs root: to make cgroups")
+        return "needs root: to make cgroups"
     for controller in CONTROLLERS:
         if not os.access(MOUNT / controller / "tasks", os.W_OK):
-            pytest.skip("needs cgroup v1: no writable %s/%s" % (MOUNT, controller))
+            return "needs cgroup v1: no writable %s/%s" % (MOUNT, controller)
+    return ""
 
 
 def make(path):
