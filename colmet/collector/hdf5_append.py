@@ -46,10 +46,10 @@ class Sink:
 
 
 class Appending:
-    """A `File` and the older one whose tables it goes on with (None: there is none)."""
+    """A `File` and the older one whose tables it goes on with (None: there is none); `size` as for `File`."""
 
-    def __init__(self, path, level, old=None):
-        self.file = File(path, level)
+    def __init__(self, path, level, old, size):
+        self.file = File(path, level, size)
         self._old = old
         self._source = open_read(old) if old else None
 

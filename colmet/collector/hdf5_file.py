@@ -8,6 +8,7 @@ import os
 import re
 import zlib
 from functools import lru_cache
+from pathlib import Path
 
 import numpy
 from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
@@ -16,8 +17,10 @@ from colmet.collector.hdf5_target import synchronize
 
 CHUNKS = (16, 32, 64)       # rows of a chunk: those of the window, rounded up
 BACKEND_VERSION = 2         # 0.6's attribute of every table
+IN_MEMORY = 64 * 2 ** 20    # bytes; a larger file is written piece by piece
 ROOT = b"/"
 _LIBVER = (h5f.LIBVER_V110, h5f.LIBVER_V110)    # newer ones cannot be read by PyTables
+_MEMORY_STEP = 2 ** 20      # bytes by which a file in memory grows
 _INT = h5t.STD_I64LE
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
 
@@ -35,12 +38,14 @@ def open_read(path):
 
 
 class File:
-    """A file being written at `path`, which is made anew; `level` is zlib's, 0 for none. Raises OSError."""
+    """A file being written at `path`, which is made anew; `level` is zlib's, 0 for none; `size` is about what it
+    will have in bytes: a small one is made in memory, and written at the end. Raises OSError."""
 
-    def __init__(self, path, level):
+    def __init__(self, path, level, size=0):
         self.path, self.level = path, level
-        self._file = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fapl=_access())
-        self._models = _memory_file()
+        self._in_memory = size <= IN_MEMORY
+        self._file = _memory_file(b"file") if self._in_memory else _disk_file(path)
+        self._models = _memory_file(b"models")
         self._groups, self._tables, self._types = set(), {}, {}
         self._root = h5g.open(self._file, ROOT)
         _group_attributes(self._root)
@@ -89,6 +94,8 @@ class File:
         self._models.close()
         with system_errors():
             h5f.flush(self._file)
+            if self._in_memory:
+                Path(self.path).write_bytes(self._file.get_file_image())
             self._root = None
             self._file.close()
         synchronize(self.path)
@@ -126,10 +133,10 @@ class File:
 
 @contextlib.contextmanager
 def system_errors():
-    """Turn what HDF5 makes of a failed write (a RuntimeError that tells the errno) back into the OSError."""
+    """Turn what HDF5 and h5py make of a failed write (a long text that tells the errno) back into the OSError."""
     try:
         yield
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         number = re.search(r"errno = (\d+)", str(error))
         if not number:
             raise
@@ -214,7 +221,12 @@ def _access():
     return access
 
 
-def _memory_file():
+def _disk_file(path):
+    return h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fapl=_access())
+
+
+def _memory_file(name):
+    """A new file in memory; `name` tells it from others that are open."""
     access = _access()
-    access.set_fapl_core(2 ** 20, False)
-    return h5f.create(b"models", h5f.ACC_TRUNC, fapl=access)
+    access.set_fapl_core(_MEMORY_STEP, False)
+    return h5f.create(name, h5f.ACC_TRUNC, fapl=access)

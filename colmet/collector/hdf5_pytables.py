@@ -19,7 +19,8 @@ PIECE_ROWS = 10000      # of old rows converted at a time
 
 
 def opener(settings):
-    """What makes an `Appending` from (temporary path, older file or None). Raises Refused."""
+    """What makes an `Appending` from (temporary path, older file or None, its size). Raises
+    Refused."""
     name = settings.hdf5_complib
     if tables.which_lib_version(name.split(":")[0]) is None:
         raise Refused("--hdf5-complib %s: this PyTables was built without it; use zlib" % name)
@@ -28,7 +29,7 @@ def opener(settings):
     except ValueError as error:
         raise Refused("--hdf5-complib %s: %s" % (name, error)) from None
     tell("--hdf5-complib %s: written through PyTables, some 30 times slower than zlib where jobs are short" % name)
-    return lambda path, old: Appending(path, filters, old)
+    return lambda path, old, size: Appending(path, filters, old)
 
 
 class Sink:
@@ -50,7 +51,7 @@ class Sink:
 class Appending:
     """A file being written, and the older one whose tables it goes on with (None: there is none)."""
 
-    def __init__(self, path, filters, old=None):
+    def __init__(self, path, filters, old):
         self.path, self._old = path, old
         self._filters = filters
         self._file = tables.open_file(str(path), "w", filters=filters)

@@ -30,10 +30,10 @@ PACKED = 4                      # cells take so many times the space that they t
 
 
 def opener(settings):
-    """What makes the file to write from (temporary path, older file or None): by h5py, or for another compressor
-    than zlib by PyTables, which is slow and said so. Raises Refused."""
+    """What makes the file to write from (temporary path, older file or None, about its size in bytes): by h5py, or
+    for another compressor than zlib by PyTables, which is slow and said so. Raises Refused."""
     if settings.hdf5_complib == "zlib" or not settings.hdf5_complevel:
-        return lambda path, old: Appending(path, settings.hdf5_complevel, old)
+        return lambda path, old, size: Appending(path, settings.hdf5_complevel, old, size)
     from colmet.collector import hdf5_pytables  # slow to load, and needed for other compressors only
     return hdf5_pytables.opener(settings)
 
@@ -113,9 +113,10 @@ class Fixed:
 def _write(open_file, final, old, window, attributes):
     """Write `window` beside `final`, after what the file `old` holds, and rename it when it is on disk."""
     temporary = names.hidden(final)
+    size = window.bytes // PACKED + (old.stat().st_size if old else 0)
     try:
         with system_errors():
-            _fill(open_file(temporary, old), window, dict(attributes, colmet_version=__version__), old)
+            _fill(open_file(temporary, old, size), window, dict(attributes, colmet_version=__version__), old)
         if old:
             _same_owner(temporary, old)
         names.put(temporary, final)
