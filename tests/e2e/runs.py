@@ -22,6 +22,7 @@ class Place:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="colmet-test-", dir="/tmp"))
+        self.before = set(own_cgroups())    # of others, or left by who was killed
         self.cwd, self.temporary = self.folder / "cwd", self.folder / "tmp"
         for path in (self.folder, self.cwd, self.temporary):
             path.mkdir(exist_ok=True)
@@ -67,8 +68,8 @@ class Place:
         """Nothing is left: no process, no temporary file, no cgroup of a process that has ended."""
         wait_for(lambda: not self.processes(), 30, "end of the daemons")
         assert os.listdir(self.temporary) == []
-        wait_for(lambda: all(Path("/proc", path.name.split("_")[1]).exists() for path in own_cgroups()), 30,
-                 "end of cgroups whose process has ended")
+        wait_for(lambda: all(Path("/proc", path.name.split("_")[1]).exists() for path in set(own_cgroups()) - self.before),
+                 30, "end of cgroups whose process has ended")
 
     def remove(self):
         """Take the folders away."""
