@@ -55,7 +55,7 @@ def name_fault(text):
 
 def one_of(*words):
     """A check: the value must be one of `words`."""
-    return lambda value: "" if value in words else "must be %s or %s" % (", ".join(words[:-1]), words[-1])
+    return lambda value: "" if value in words else "must be " + " or ".join(words)
 
 
 def _switches():
