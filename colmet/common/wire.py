@@ -95,7 +95,7 @@ def _block_fault(block, name, rows, batch):
         return "block of a wrong length"
     places = memoryview(block.data).cast("q")
     step = size // 8
-    jobs, strings = places[0::step], places[1::step]
+    jobs, strings = places[0::step].tolist(), places[1::step].tolist()
     if min(jobs) < 0 or max(jobs) >= len(batch.jobs) or min(strings) < 0 or max(strings) >= len(batch.strings):
         return "row of no job or string"
     return ""
@@ -105,7 +105,7 @@ def _batch(header):
     try:
         numbers = [header[name] for name in ("session", "sequence", "time", "boottime")]
         texts = [header["node"], header["cluster"]] + header["strings"] + [job["job"] for job in header["jobs"]]
-        texts += [job.get(name, "") for job in header["jobs"] for name in ("user", "cluster")]
+        texts += [job[name] for job in header["jobs"] if len(job) > 1 for name in ("user", "cluster") if name in job]
         lists = all(isinstance(header[name], list) for name in ("jobs", "strings", "blocks"))
         blocks = all(isinstance(n, str) and isinstance(f, str) and isinstance(r, int) for n, f, r in header["blocks"])
     except (KeyError, TypeError, ValueError, AttributeError):
