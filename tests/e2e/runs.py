@@ -68,7 +68,8 @@ class Place:
         """Nothing is left: no process, no temporary file, no cgroup of a process that has ended."""
         wait_for(lambda: not self.processes(), 30, "end of the daemons")
         assert os.listdir(self.temporary) == []
-        wait_for(lambda: all(Path("/proc", path.name.split("_")[1]).exists() for path in set(own_cgroups()) - self.before),
+        wait_for(lambda: all(Path("/proc", path.name.split("_")[1]).exists()
+                             for path in set(own_cgroups()) - self.before),
                  30, "end of cgroups whose process has ended")
 
     def remove(self):
