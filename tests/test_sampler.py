@@ -1,5 +1,4 @@
 """The sampling loop with sources made of a few lines: isolation, periods, clocks, jobs that come and go."""
-import select
 import threading
 
 import pytest
@@ -15,83 +14,10 @@ from colmet.node.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.source import SlowSource, Source
 from e2e.programs import wait_for
+from sampling import PROCSTATS, TASKSTATS, Broken, Ending, Jobs, OfJobs, OfNode
 
-TASKSTATS, PROCSTATS = TABLES["taskstats_default"], TABLES["procstats_default"]
 BY_FINGERPRINT = {table.fingerprint: table for table in TABLES.values()}
 IDENTITY = Identity("node-1", "", 7)
-
-
-class Jobs:
-    """Jobs that a test sets by hand."""
-    lost_events = 0
-
-    def __init__(self, *jobs):
-        self.here, self.over, self.extra = list(jobs), [], False
-
-    def present(self):
-        return list(self.here)
-
-    def ended(self):
-        over, self.over = self.over, []
-        return over
-
-    def wait(self, until, wake):
-        if self.extra:
-            self.extra = False
-            return True
-        select.select([wake], [], [], max(0, (until - boottime()) / SECOND))
-        return False
-
-
-class OfJobs:
-    """A row with the number of the reading for each job."""
-    def __init__(self):
-        self.readings = 0
-
-    def sample(self, jobs):
-        self.readings += 1
-        return {TASKSTATS.name: [(job, "", [self.readings] * len(TASKSTATS.metrics)) for job in jobs]}
-
-    def close(self):
-        pass
-
-
-class OfNode(OfJobs):
-    def sample(self, jobs):
-        self.readings += 1
-        return {PROCSTATS.name: [(None, "", [self.readings] * len(PROCSTATS.metrics))]}
-
-
-class Broken(OfNode):
-    """A source whose sample is whatever the test says."""
-    def __init__(self, act):
-        self.act = act
-
-    def sample(self, jobs):
-        return self.act()
-
-
-class Ending:
-    """The readings of one job, as `colmet.node.ending.Ending` offers them."""
-    def __init__(self, job):
-        self.seen, self.sequences = [], []
-
-    def read(self):
-        pass
-
-    def saw(self, table, values):
-        self.seen.append(table)
-
-    def sampled(self, sequence):
-        self.sequences.append(sequence)
-
-    def row(self, sequence):
-        found = {"first_sequence": self.sequences[0] if self.sequences else None, "last_sequence": sequence,
-                 "samples": len(self.sequences), "rows_taskstats_default": len(self.seen)}
-        return [found.get(metric.name) for metric in TABLES["job"].metrics]
-
-    def close(self):
-        pass
 
 
 def of_jobs(period=SECOND):
