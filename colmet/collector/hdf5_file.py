@@ -79,6 +79,13 @@ class File:
         set_text(table, "TITLE", "Metrics for the Job %s" % job.text)
         return table
 
+    def kind(self, layout):
+        """The HDF5 type of a row of `layout`."""
+        kind = self._types.get(layout)
+        if kind is None:
+            kind = self._types[layout] = h5t.py_create(layout.dtype)
+        return kind
+
     def find(self, group, name):
         """The DatasetID of a table in the file, None where there is none."""
         if group not in self._groups or name.encode() not in h5g.open(self._root, group.encode()):
@@ -118,11 +125,8 @@ class File:
         return name
 
     def _make(self, parent, name, layout, total):
-        kind = self._types.get(layout)
-        if kind is None:
-            kind = self._types[layout] = h5t.py_create(layout.dtype)
         space = h5s.create_simple((total,), (h5s.UNLIMITED,))
-        table = h5d.create(parent, name, kind, space, _creation(chunk_rows(total), self.level))
+        table = h5d.create(parent, name, self.kind(layout), space, _creation(chunk_rows(total), self.level))
         set_text(table, "CLASS", "TABLE")
         set_text(table, "VERSION", "2.7")
         set_int(table, "NROWS", total)
