@@ -1,6 +1,6 @@
 """What all tests share: markers, skips that are printed with their reason, and Colmet 0.6.10 to compare with.
 
-    slow      takes long: run on the checkout's own Python only
+    slow      takes long: run on the checkout's own Python only; so is what is in e2e/, save `EVERYWHERE`
     system    installs packages or starts system services: run by ``make test SYSTEM=1`` only
     root      needs root, for taskstats, cgroups or a change of user
 
@@ -18,6 +18,7 @@ MARKERS = {
     "system": "installs packages or starts system services",
     "root": "needs root",
 }
+EVERYWHERE = ("test_new_backend.py", "test_known_load.py", "test_legacy_wire.py", "test_run.py")
 
 
 def pytest_configure(config):
@@ -26,9 +27,12 @@ def pytest_configure(config):
         config.addinivalue_line("markers", "%s: %s" % (name, meaning))
 
 
+@pytest.hookimpl(tryfirst=True)         # before -m chooses by marker
 def pytest_collection_modifyitems(items):
-    """Skip, by name, what this run or this user cannot do."""
+    """Skip, by name, what this run or this user cannot do; mark what takes long."""
     for item in items:
+        if item.path.parent.name == "e2e" and item.path.name not in EVERYWHERE:
+            item.add_marker("slow")
         if item.get_closest_marker("system") and os.environ.get("SYSTEM") != "1":
             item.add_marker(pytest.mark.skip(reason="needs SYSTEM=1: %s" % MARKERS["system"]))
         if item.get_closest_marker("root") and os.geteuid() != 0:
