@@ -3,7 +3,9 @@ import os
 import time
 
 from colmet.common.metrics.colmet import TABLE
+from colmet.common.schema import MISSING
 
+_NAMES = tuple(metric.name for metric in TABLE.metrics)
 _RESIDENT = 1           # place in /proc/self/statm, in pages (proc(5))
 
 
@@ -14,6 +16,8 @@ class Health:
         self.outbox, self.jobs = outbox, jobs
         self.since = time.time_ns()
         self.sampler = None
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._page = os.sysconf("SC_PAGE_SIZE")
 
     def sample(self, jobs):
         """A row for the process and one for each source."""
@@ -24,13 +28,14 @@ class Health:
         return {TABLE.name: rows}
 
     def close(self):
-        """Nothing is held."""
+        """Frees the descriptor."""
+        os.close(self._statm)
 
     def _node(self):
         sampler, counts = self.sampler, self.outbox.counts
         return {"since": self.since, "samples": sampler.ticks, "late": sampler.late, "duration": sampler.duration,
                 "failures": sum(source.failures for source in sampler.sources),
-                "cpu": time.process_time_ns(), "rss": _resident(), "kept": len(self.outbox),
+                "cpu": time.process_time_ns(), "rss": self._resident(), "kept": len(self.outbox),
                 "sent": counts.sent, "acknowledged": counts.acknowledged, "resent": counts.resent,
                 "dropped_full": counts.dropped_full, "dropped_refused": counts.dropped_refused,
                 "jobs_cut": counts.jobs_cut, "clock_steps": sampler.clock_steps,
@@ -40,12 +45,11 @@ class Health:
         return {"since": self.since, "samples": source.samples, "failures": source.failures, "late": source.late,
                 "duration": source.duration, "cpu": source.cpu, "age": source.age}
 
+    def _resident(self):
+        """Bytes of memory that this process holds."""
+        return int(os.pread(self._statm, 100, 0).split()[_RESIDENT]) * self._page
+
 
 def _values(found):
-    return [found.get(metric.name) for metric in TABLE.metrics]
-
-
-def _resident():
-    """Bytes of memory that this process holds."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[_RESIDENT]) * os.sysconf("SC_PAGE_SIZE")
+    """A row's values; MISSING where the part has none (a row without None is packed in one go)."""
+    return [found.get(name, MISSING) for name in _NAMES]

@@ -157,7 +157,7 @@ class Outbox:
     def unanswered_since(self):
         """When the batch longest in flight was sent (ns), or None when there is none."""
         with self._lock:
-            return min((batch.sent for batch in self._flying.values()), default=None)
+            return next((batch.sent for batch in self._flying.values()), None)      # they lie in order of sending
 
     def acknowledge(self, upto, ranges):
         """The collector has all up to `upto` and those within `ranges` (low, high), both included. What was never

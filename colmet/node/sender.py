@@ -53,7 +53,7 @@ class Sender(threading.Thread):
     def open(self):
         """Open the sockets, in the thread that reports what is wrong with them: raises zmq.ZMQError."""
         now = boottime()
-        for link in self._links():
+        for link in self._links(now):
             link.step(now)
 
     def flush(self, linger):
@@ -66,17 +66,18 @@ class Sender(threading.Thread):
         ready = ()
         while True:
             now = boottime()
-            for link in self._links():
+            links = self._links(now)
+            for link in links:
                 link.step(now, ready)
             self._choose(now)
             self._tell(now)
             if self._end is not None and (not len(self.outbox) or now >= self._end):
                 break
-            ready = self._wait(now)
+            ready = self._wait(now, links)
         self._close()
 
-    def _links(self):
-        watched = self.native is None or (self.legacy and self._wants_legacy(boottime()))
+    def _links(self, now):
+        watched = self.native is None or (self.legacy and self._wants_legacy(now))
         return [link for link in (self.native, self.legacy if watched else None) if link]
 
     def _wants_legacy(self, now):
@@ -117,9 +118,8 @@ class Sender(threading.Thread):
         log.log(TELL if first and self.announce else logging.WARNING, "%s: %s", uri, state)
         self._told = state
 
-    def _wait(self, now):
+    def _wait(self, now, links):
         """Wait until there is something to do; the sockets and descriptors that are ready."""
-        links = self._links()
         polls = [(self.outbox.fileno(), zmq.POLLIN)] + [each for link in links for each in link.polls()]
         times = [link.deadline() for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
         if self.native and self.legacy and self.native.mute_since is not None and len(links) < 2:
