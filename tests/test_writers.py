@@ -68,7 +68,8 @@ def test_it_says_where_it_is_commits_when_asked_and_ends(child, tmp_path):
     assert len(starts(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("settings, text", [("bad", "no disk; buy one"), ("dead", "the made-up writer died when it started")])
+@pytest.mark.parametrize("settings, text", [("bad", "no disk; buy one"),
+                                            ("dead", "the made-up writer died when it started")])
 def test_a_writer_that_cannot_work_says_why(child, settings, text):
     writer = child(settings)
     writer.start()
@@ -89,6 +90,15 @@ def test_killed_it_starts_again_and_with_other_settings_at_once(child, tmp_path)
     assert writer.finish()
 
 
+def alive(pid):
+    """Whether process `pid` runs; one that only waits to be reaped does not."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 PARENT = '''
 import time
 from colmet.collector.writers import Child
@@ -106,7 +116,7 @@ def test_it_dies_with_its_parent(child, tmp_path):
     process.kill()
     process.communicate()
     pid = starts(tmp_path)[0][0]
-    wait_for(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in open("/proc/%d/stat" % pid).read(), 60, "end of writer")
+    wait_for(lambda: not alive(pid), 60, "end of the writer")
 
 
 def journal_with(tmp_path, tables=1):

@@ -26,6 +26,7 @@ from colmet.common.notify import notify
 from colmet.common.options import Usage
 
 RELOADED = ("verbose", "sample_period", "buffer_size", "journal_size", "config")  # what SIGHUP can change at once
+LAST_ACKS = 1000        # ms for the last acknowledgements, at least: without them nodes believe batches lost
 HDF5 = ("hdf5_complevel", "hdf5_complib", "hdf5_max_size", "hdf5_window")         # and by a new writer process
 
 
@@ -102,8 +103,9 @@ class Collector:
         for writer in self.writers:
             if isinstance(writer, Child):
                 writer.kill()
+        linger = self.options.zeromq_linger
         for channel in self._channels:
-            channel.close(self.options.zeromq_linger)
+            channel.close(linger if linger < 0 else max(linger, LAST_ACKS))
         self.context.term()
         if self.journal:
             self.journal.close()

@@ -66,8 +66,8 @@ OPTIONS = (
            group="ZeroMQ"),
     Option(("--zeromq-hwm",), "most messages of one peer that may wait in memory; 0: no limit", 1000, int, "messages",
            "N", group="ZeroMQ", check=at_least(0)),
-    Option(("--zeromq-linger",), "longest time that the last acknowledgements may take at the end; -1: no limit",
-           0, int, "ms", "MS", group="ZeroMQ", check=at_least(-1)),
+    Option(("--zeromq-linger",), "longest time that the last acknowledgements may take at the end, though a "
+           "second at least; -1: no limit", 0, int, "ms", "MS", group="ZeroMQ", check=at_least(-1)),
 
     Option(("--journal-dir",), "directory of the journal, which holds what is not stored yet; by default beside the "
            "HDF5 file, else $STATE_DIRECTORY, else the user's state directory", metavar="DIR", group="Journal"),
