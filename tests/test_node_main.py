@@ -21,6 +21,7 @@ BAD = [
     ("-s abc", "argument -s/--sample-period: invalid number value: 'abc'"),
     ("--zeromq-uri nonsense", "--zeromq-uri nonsense: must be tcp://HOST:PORT or ipc://PATH"),
     ("--zeromq-uri tcp://host", "--zeromq-uri tcp://host: must be tcp://HOST:PORT or ipc://PATH"),
+    ("--zeromq-uri tcp://*:5556", "--zeromq-uri tcp://*:5556: must be tcp://HOST:PORT or ipc://PATH"),
     ("--zeromq-uri tcp://host:70000", "--zeromq-uri tcp://host:70000: must have a port from 1 to 65535"),
     ("--native-uri ipc://", "--native-uri ipc://: must have a path of 1 to 107 bytes"),
     ("--zeromq-uri tcp://host:65535", "--zeromq-uri tcp://host:65535: leaves no place for the native wire "

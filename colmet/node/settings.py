@@ -19,7 +19,7 @@ LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("perfhw_list", "lustre_prefix", "omnipath", "ipmipower_cmd")
 RELOADED = ("sample_period", "period", "verbose", "profile")    # besides the switches of sources
-_TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;\[\]]+):(?P<port>\d+)")
+_TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
 _IPC_BYTES = 107                            # of a path in sockaddr_un (unix(7)), its end left out
 
 
