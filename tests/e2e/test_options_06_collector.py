@@ -32,14 +32,14 @@ def store(collector, uri, messages):
 
 def started(start, uri, *arguments):
     """A collector of ours that is ready."""
-    collector = start("collector", "-vvv", "--zeromq-bind-uri", uri, *arguments)
+    collector = start("collector", "-vvv", "-s", "0.1", "--zeromq-bind-uri", uri, *arguments)
     wait_for(lambda: "limits" in collector.errors(), PATIENCE, "start of the collector")
     return collector
 
 
 def test_stdout_backend_and_zeromq_bind_uri(start, tmp_path):
     uri = "ipc://%s/s" % tmp_path
-    collector = started(start, uri, "--enable-stdout-backend", "--journal-dir", tmp_path / "j", "-s", "0.1")
+    collector = started(start, uri, "--enable-stdout-backend", "--journal-dir", tmp_path / "j")
     store(collector, uri, ROWS)
     text = collector.out.read_text()
     assert text.count("Job(3)/ jobprocstats_default -> Host(node-6)") == len(ROWS) and "rchar : 39 (" in text
