@@ -22,10 +22,12 @@ JOBS, ROUNDS = (10, 100, 1000, 10000), (10, 64)
 OLD_MOST = 20000            # records for 0.6.10, which needs a minute for more
 IDLE = 1.0                  # s after which a collector that is ready has come to rest
 PATIENCE = 600
+HEADS = ["jobs", "collector", "CPU us a record", "bytes a record", "MiB at most"]
 
 
 class Run:
-    """One collector from start to end; `spent` s of CPU time, `peak` MiB of its largest process, `size` bytes of its files."""
+    """One collector from start to end: `spent` s of CPU time, `peak` MiB of its largest process, `size` bytes in
+    its files."""
 
     def __init__(self, kind, jobs, rounds):
         with tempfile.TemporaryDirectory(prefix="colmet-bench-") as folder:
@@ -50,8 +52,8 @@ class Run:
     def _start(self, kind, uri):
         target = ["--zeromq-bind-uri", uri, "--hdf5-filepath", self._folder / "bench"]
         if kind == "0.6.10":
-            return OldProgram(old_programs(), "colmet-collector", ["-vv", "-s", "0.1", "--buffer-size", "100000"] + target,
-                              self._folder)
+            quick = ["-vv", "-s", "0.1", "--buffer-size", "100000"]
+            return OldProgram(old_programs(), "colmet-collector", quick + target, self._folder)
         return Program("colmet.collector.main", ["-vvv"] + target, self._folder)
 
     @staticmethod
@@ -121,7 +123,7 @@ def main():
         tables.append((rounds, rows))
     print(machine())
     for rounds, rows in tables:
-        show("%d rows a table" % rounds, ["jobs", "collector", "CPU us a record", "bytes a record", "MiB at most"], rows)
+        show("%d rows a table" % rounds, HEADS, rows)
 
 
 if __name__ == "__main__":

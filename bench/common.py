@@ -13,7 +13,8 @@ OLD = Path(os.environ.get("COLMET_06") or CHECKOUT / ".cache" / "colmet-0.6.10" 
 def old_programs():
     """The folder of the programs of 0.6.10; ends the benchmark where there is none."""
     if not (OLD / "colmet-node").exists():
-        sys.exit("no Colmet 0.6.10 to compare with: scripts/peer.sh installs it, or set COLMET_06 to the folder of its programs")
+        sys.exit("no Colmet 0.6.10 to compare with: scripts/peer.sh installs it, or set COLMET_06 to the folder of its "
+                 "programs")
     return OLD
 
 

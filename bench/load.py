@@ -8,10 +8,11 @@ from colmet.common.metrics import TABLES
 TASKSTATS = TABLES["taskstats_default"]
 JOBS_OF_A_NODE = 10
 PERIOD, START = 5, 1_700_000_000        # s
-STEPS = {           # (most that a counter grows by in a period, what it is a multiple of); all others stay 0, as mostly they do
+STEPS = {   # (most that a counter grows by in a period, what it is a multiple of); all others stay 0, as mostly they do
     "cpu_count": (4000, 1), "cpu_delay_total": (50_000_000, 1), "cpu_run_real_total": (20_000_000_000, 4_000_000),
     "cpu_run_virtual_total": (20_000_000_000, 1), "ac_utime": (19_000_000, 4000), "ac_stime": (1_000_000, 4000),
-    "ac_minflt": (3000, 1), "coremem": (9_000_000, 1), "virtmem": (30_000_000, 1), "nvcsw": (2000, 1), "nivcsw": (300, 1),
+    "ac_minflt": (3000, 1), "coremem": (9_000_000, 1), "virtmem": (30_000_000, 1), "nvcsw": (2000, 1),
+    "nivcsw": (300, 1),
     "read_char": (4_000_000, 1024), "write_char": (1_000_000, 1024), "write_bytes": (500_000, 4096),
 }
 SAME = {"ac_utimescaled": "ac_utime", "ac_stimescaled": "ac_stime", "cpu_scaled_run_real_total": "cpu_run_real_total"}
@@ -44,9 +45,11 @@ def batches(jobs, rounds):
             mine = made[tick, first:first + JOBS_OF_A_NODE]
             places = numpy.zeros((len(mine), 2), "<i8")
             places[:, 0] = range(1, len(mine) + 1)
-            entries = [{"job": "0"}] + [{"job": str(10000 + first + place), "user": "alice"} for place in range(len(mine))]
+            ids = [str(10000 + first + place) for place in range(len(mine))]
+            entries = [{"job": "0"}] + [{"job": job, "user": "alice"} for job in ids]
             block = Block(TASKSTATS, numpy.hstack([places, mine]).tobytes())
-            yield Batch("node-%d" % node, node + 1, tick + 1, (START + tick * PERIOD) * 10 ** 9, tick + 1, entries, blocks=[block])
+            time = (START + tick * PERIOD) * 10 ** 9
+            yield Batch("node-%d" % node, node + 1, tick + 1, time, tick + 1, entries, blocks=[block])
 
 
 def native(batch):

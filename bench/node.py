@@ -86,8 +86,8 @@ def main():
     show("CPU ms a tick (least / median of %d windows of %d s), memory in MiB" % (WINDOWS, TICKS),
          ["tasks", "ours", "0.6.10", "times less", "RSS ours", "RSS 0.6.10"], rows)
     low, high = 1000, max(found)
-    slopes = [[name, "%.2f" % ((found[high][name][0] - found[low][name][0]) * 1000 / (high - low)),
-               "%.2f" % ((found[high][name][1] - found[low][name][1]) * 1000 / (high - low))] for name in ("ours", "0.6.10")]
+    slopes = [[name] + ["%.2f" % ((found[high][name][which] - found[low][name][which]) * 1000 / (high - low))
+                        for which in (0, 1)] for name in ("ours", "0.6.10")]
     show("Slope from %d to %d tasks, us a task and tick" % (low, high), ["", "of the least", "of the medians"], slopes)
 
 

@@ -8,4 +8,5 @@ COMMON = {"-h", "--help", "--version"}
 def flags(programs, name):
     """All flags of the program `name` of 0.6.10, long and short, from its --help."""
     done = subprocess.run([str(programs / name), "--help"], stdout=subprocess.PIPE, universal_newlines=True, check=True)
-    return set(re.findall(r"^  (-\w)[ ,]", done.stdout, re.M)) | set(re.findall(r"^  (?:-\w[^-]*, )?(--[\w-]+)", done.stdout, re.M))
+    short = re.findall(r"^  (-\w)[ ,]", done.stdout, re.M)
+    return set(short) | set(re.findall(r"^  (?:-\w[^-]*, )?(--[\w-]+)", done.stdout, re.M))

@@ -1,6 +1,7 @@
 """Jobs as a batch scheduler makes them: cgroups ``<user>_<id>`` below a root of their own, with real processes in them.
 
-Version 1 of cgroups, in each of `CONTROLLERS` under the same path. Everything is removed at the end, whatever is left in it.
+Version 1 of cgroups, in each of `CONTROLLERS` under the same path. Everything is removed at the end, whatever is left
+in it.
 """
 import itertools
 import os

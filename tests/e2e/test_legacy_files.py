@@ -116,8 +116,8 @@ def test_dropped_columns_hold_what_was_on_the_wire(both):
             bodies = [shape.body.unpack(record[wire06.HEADER.size:]) for each, record in sent if each == table
                       and wire06.HEADER.unpack(record[:wire06.HEADER.size])[2] == int(job)]
             for place, metric in enumerate(shape.metrics):
-                sent = sorted(body[place] for body in bodies)
-                assert sorted(rows[metric.name].tolist()) == sent, (table, metric.name)
+                expected = sorted(body[place] for body in bodies)
+                assert sorted(rows[metric.name].tolist()) == expected, (table, metric.name)
 
 
 def test_attributes_and_groups_are_those_of_0_6(both):

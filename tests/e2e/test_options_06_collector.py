@@ -1,4 +1,4 @@
-"""Every option of colmet-collector 0.6.10, by its effect; Elasticsearch's, until it is there, by the one line that refuses them."""
+"""Every option of colmet-collector 0.6.10, by its effect; Elasticsearch's, until it is there, by their one line."""
 import resource
 import time
 
@@ -82,7 +82,7 @@ def test_hdf5_filepath_without_the_suffix_is_the_beginning_of_each_window(uri, s
 
 
 def test_zeromq_hwm_is_how_many_messages_wait_in_memory(tmp_path):
-    """While the journal is full nothing is taken: the sender is held back when that many wait, and what the system holds."""
+    """While the journal is full nothing is taken: the sender is held when that many wait, and what the system holds."""
     taken = {}
     for most in (1, 60):
         (tmp_path / str(most)).mkdir()

@@ -13,9 +13,10 @@ from workload import load
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-perfhw", "--perfhw-list", "cycles",
-         "cache_misses", "--enable-RAPL", "--enable-temperature", "--omnipath", "--enable-ipmipower", "--ipmipower-cmd",
-         "true", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-perfhw", "--perfhw-list",
+         "cycles", "cache_misses", "--enable-RAPL", "--enable-temperature", "--omnipath", "--enable-ipmipower",
+         "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
 @pytest.fixture(name="sent")
@@ -89,7 +90,8 @@ def test_cgroup_absolute_or_below_a_root(root, sent):
         root.job(11).run("sleep", "600")
         other.job(12).run("sleep", "600")
         other.job(13).run("sleep", "600")
-        found = sent("--cpuset_rootpath", root.path, "-c", other.jobs[0].path, "--cgroup", "alice_11", until=has("11", "12"))
+        found = sent("--cpuset_rootpath", root.path, "-c", other.jobs[0].path, "--cgroup", "alice_11",
+                     until=has("11", "12"))
     assert jobs_of(found) == {"11", "12"}
 
 
@@ -97,7 +99,8 @@ def test_cgroup_absolute_or_below_a_root(root, sent):
 def test_pid_and_tid_are_jobs_of_their_number(root, sent, tmp_path):
     with load(root.job(11), tmp_path, threads=3) as process:
         tid = str(max(root.jobs[0].tasks()))
-        found = sent("--cpuset_rootpath", root.path, "-p", process.pid, "-t", tid, until=has("11", str(process.pid), tid))
+        found = sent("--cpuset_rootpath", root.path, "-p", process.pid, "-t", tid,
+                     until=has("11", str(process.pid), tid))
     assert jobs_of(found) == {"11", str(process.pid), tid}
 
 
@@ -107,7 +110,7 @@ def test_options_of_later_sources_are_one_line_each_and_the_node_goes_on(uri, st
         sink.serve(lambda: len(sink.messages) >= 2, PATIENCE)
         assert node.stop() == 0
     told = [line for line in node.errors().splitlines() if "not in this release; going on without" in line]
-    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(word for word in LATER if word.startswith("--"))
+    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(LATER_FLAGS)
     assert {table for table, _ in rows(sink)} <= ALWAYS
 
 
@@ -118,7 +121,7 @@ def test_sample_period(port, start):
             node = start("node", "--native-uri", uri, "--wire", "native", "-s", period, "--disable-taskstats")
             sink.serve(lambda sink=sink: len(sink.batches) >= 5, PATIENCE)
             node.process.kill()
-        times = [batch.boottime for _, batch in sink.batches[1:]]       # the first comes at once, the others at boundaries
+        times = [batch.boottime for _, batch in sink.batches[1:]]   # the first comes at once, others at boundaries
         gaps[period] = statistics.median(b - a for a, b in zip(times, times[1:])) / 1e9
     assert 0.15 < gaps[0.2] < 0.5 < 0.9 < gaps[1]
 
@@ -136,7 +139,8 @@ def test_verbose(uri, start):
 
 def test_zeromq_hwm_bounds_what_is_kept_and_the_oldest_go(port, start):
     uri = "tcp://127.0.0.1:%d" % (port + 1)
-    node = start("node", "--native-uri", uri, "--wire", "native", "-s", "0.1", "--zeromq-hwm", "3", "--disable-taskstats")
+    node = start("node", "--native-uri", uri, "--wire", "native", "-s", "0.1", "--zeromq-hwm", "3",
+                 "--disable-taskstats")
     wait_for(lambda: "the outbox is full (3 batches" in node.errors(), PATIENCE, "complaint")
     with Native(uri, acks=False) as sink:
         sink.serve(lambda: len(sink.batches) >= 3, PATIENCE)
@@ -172,7 +176,7 @@ TESTED = {
     test_enable_jobproc: ["--enable-jobproc"],
     test_cgroup_absolute_or_below_a_root: ["-c", "--cgroup"],
     test_pid_and_tid_are_jobs_of_their_number: ["-p", "--pid", "-t", "--tid"],
-    test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: [word for word in LATER if word.startswith("-")],
+    test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],
     test_zeromq_hwm_bounds_what_is_kept_and_the_oldest_go: ["--zeromq-hwm"],
