@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from colmet.common.metrics import cpu, procstats as declared
+from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable, procstats
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -52,7 +53,7 @@ def node(root):
 
 def unknown(found):
     """Names of the metrics without a value."""
-    return {name for name, value in found.items() if value is None}
+    return {name for name, value in found.items() if value in (None, MISSING) or value != value}
 
 
 def test_the_files_of_a_virtual_machine():

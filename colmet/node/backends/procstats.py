@@ -4,15 +4,19 @@ Units are those of the files, but for the uptime in whole seconds. Fields are fo
 architecture that lacks one gives "not known" for it.
 """
 import os
+import re
+from operator import itemgetter
 
 from colmet.common.metrics import cpu, procstats
+from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
 
 TABLES = (procstats.TABLE, cpu.TABLE)
 CPU_FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
 STAT_FIELDS = ("intr", "ctxt", "btime", "processes", "procs_blocked")
 NS = 10 ** 9
-READ = 1 << 14      # bytes asked for at a time; the kernel may give fewer, as of vmstat, though more follows
+READ = 1 << 14      # bytes asked for at a time
+PIECEMEAL = ("vmstat",)     # the kernel gives fewer though more follows; of the others, all that it has at once
 
 
 def _wanted(prefix):
@@ -23,6 +27,9 @@ def _wanted(prefix):
 
 MEMINFO_FIELDS = _wanted("meminfo_")
 VMSTAT_FIELDS = _wanted("vmstat_")
+_MEMINFO_LINE = re.compile(r"^([^:\s]+):\s*(\d+)", re.MULTILINE)
+_UNKNOWN = {metric.name: MISSING if metric.code == "q" else float("nan") for metric in procstats.TABLE.metrics}
+_values = itemgetter(*_UNKNOWN)     # a row without None is packed in one go
 
 
 def parse_uptime(text):
@@ -33,12 +40,8 @@ def parse_uptime(text):
 
 def parse_meminfo(text):
     """Of /proc/meminfo; lines as "MemTotal:   8152596 kB"."""
-    found = {}
-    for line in text.lower().splitlines():
-        name, _, rest = line.partition(":")
-        if name in MEMINFO_FIELDS:
-            found["meminfo_" + name] = int(rest.split()[0])
-    return found
+    numbers = dict(_MEMINFO_LINE.findall(text.lower()))
+    return {"meminfo_" + name: int(numbers[name]) for name in MEMINFO_FIELDS if name in numbers}
 
 
 def parse_vmstat(text):
@@ -95,10 +98,10 @@ class Backend:
 
     def sample(self, jobs):
         """One row of each of its tables; the jobs play no part."""
-        found = {}
+        found = dict(_UNKNOWN)
         for name, fd in self._fds.items():
-            found.update(PARSERS[name](_text(fd)))
-        rows = {procstats.TABLE.name: [(None, "", [found.get(metric.name) for metric in procstats.TABLE.metrics])]}
+            found.update(PARSERS[name](_text(fd, name in PIECEMEAL)))
+        rows = {procstats.TABLE.name: [(None, "", _values(found))]}
         if self._tables is None or cpu.TABLE.name in self._tables:
             rows[cpu.TABLE.name] = [(None, "", cpu_values(found))]
         return rows
@@ -109,10 +112,10 @@ class Backend:
             os.close(self._fds.popitem()[1])
 
 
-def _text(fd):
+def _text(fd, piecemeal):
     """All of an open file of the kernel, read anew."""
     whole = piece = os.pread(fd, READ, 0)
-    while piece:
+    while piece and (piecemeal or len(piece) == READ):
         piece = os.pread(fd, READ, len(whole))
         whole += piece
     return whole.decode("ascii", "replace")
