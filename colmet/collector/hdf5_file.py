@@ -11,13 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy
-from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z, version
 
 from colmet.collector.hdf5_target import synchronize
 
 CHUNKS = (16, 32, 64)       # rows of a chunk: those of the window, rounded up
 BACKEND_VERSION = 2         # 0.6's attribute of every table
 IN_MEMORY = 64 * 2 ** 20    # bytes; a larger file is written piece by piece
+IMAGES = version.hdf5_version_tuple >= (2, 0, 0)    # before, H5Fget_file_image left a wrong checksum
 ROOT = b"/"
 _LIBVER = (h5f.LIBVER_V110, h5f.LIBVER_V110)    # newer ones cannot be read by PyTables
 _MEMORY_STEP = 2 ** 20      # bytes by which a file in memory grows
@@ -43,7 +44,7 @@ class File:
 
     def __init__(self, path, level, size=0):
         self.path, self.level = path, level
-        self._in_memory = size <= IN_MEMORY
+        self._in_memory = IMAGES and size <= IN_MEMORY
         self._file = _memory_file(b"file") if self._in_memory else _disk_file(path)
         self._models = _memory_file(b"models")
         self._groups, self._tables, self._types = set(), {}, {}
