@@ -36,7 +36,7 @@ check() {
 if [ "${SYSTEM:-}" = 1 ]; then
     export SYSTEM
     if [ "$(id -u)" = 0 ] && [ "$(packager)" = apt-get ]; then
-        install_packages hdf5-tools valgrind
+        install_packages hdf5-tools strace valgrind
     fi
 fi
 scripts/bootstrap.sh

@@ -2,6 +2,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from colmet.common.journal import LEGACY, NATIVE, SCHEMAS, Journal, Locked, read, segments
+from colmet.common.journal import LEGACY, NATIVE, SCHEMAS, Journal, Locked, read, segments, settle
 
 
 @pytest.fixture
@@ -225,3 +226,18 @@ def test_what_was_synced_is_there_after_kill_and_a_reader_follows_meanwhile(dire
     assert numbers == list(range(len(numbers))) and len(numbers) > durable
     journal = Journal(directory)
     assert len(payloads(directory)) >= durable and not journal.damaged
+
+
+def test_a_reader_can_make_what_it_read_durable(directory):
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    filled(directory, 3).close()
+    program = "import sys; from colmet.common.journal import settle; settle(sys.argv[1])"
+    traced = subprocess.run(["strace", "-y", "-e", "trace=fdatasync", sys.executable, "-c", program, str(directory)],
+                            capture_output=True, text=True, check=True)
+    assert "%020d.journal>) = 0" % 0 in traced.stderr
+
+
+def test_where_there_is_no_journal_nothing_is_to_be_made_durable(directory):
+    settle(directory)
+    assert not directory.exists()

@@ -14,7 +14,7 @@ from colmet.collector.hdf5_rows import Window
 from colmet.collector.hdf5_store import Fixed, Windows
 from colmet.collector.hdf5_target import Refused
 from colmet.collector.log import log, set_up, tell
-from colmet.common.journal import SCHEMAS, read, segments
+from colmet.common.journal import SCHEMAS, read, segments, settle
 
 POLL = 1.0                      # s between looks at the journal
 BACK_OFF = (5.0, 300.0)         # s before what failed is tried again: at first, and at most
@@ -111,6 +111,7 @@ class Writer:
     def seal(self):
         """Write the window; returns whether that went well. What failed is said once."""
         try:
+            settle(self._journal)
             self.store.write(self._window, self._span)
         except OSError as error:
             text = "%s: cannot be written: %s" % (self.store.path, error.strerror or " ".join(str(error).split()))

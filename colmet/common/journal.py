@@ -168,6 +168,17 @@ def read(directory, position=0, skipped=None):
             skipped(place, start + size - place)
 
 
+def settle(directory):
+    """Make durable all that was read so far, from the process of a reader: what a writer commits must not be taken
+    back by a loss of power. Only the last segment can hold what is not (`Journal` syncs each that it leaves)."""
+    for start in segments(directory)[-1:]:
+        descriptor = os.open(_path(directory, start), os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def segments(directory):
     """Sorted start positions of the segments in `directory`, [] where there is no such directory."""
     try:
