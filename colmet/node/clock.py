@@ -20,3 +20,18 @@ def ticks_offset():
 def next_boundary(now, period, offset):
     """The first multiple of `period`, shifted by `offset`, after `now`."""
     return now + period - (now + offset) % period
+
+
+class Meter:
+    """What a thread spends, from one `lap` to the next. A lap costs a few us, as the kernel brings the thread's
+    CPU time up to date for it: one reading ends a lap and begins the other."""
+
+    def __init__(self):
+        self._wall, self._cpu = time.monotonic_ns(), time.thread_time_ns()
+
+    def lap(self):
+        """(wall, CPU) spent since the lap before."""
+        wall, cpu = time.monotonic_ns(), time.thread_time_ns()
+        spent = wall - self._wall, cpu - self._cpu
+        self._wall, self._cpu = wall, cpu
+        return spent

@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from colmet.common import wire
-from colmet.node.clock import SECOND, boottime, ticks_offset
+from colmet.node.clock import SECOND, Meter, boottime, ticks_offset
 from colmet.node.draft import Draft
 from colmet.node.log import log
 
@@ -75,10 +75,10 @@ class Sampler:
         jobs = self.jobs.present()
         draft = Draft(jobs, self.wanted)
         self.sequence += 1
+        meter = Meter()
         for source in sources:
-            rows = source.rows(self.guard, jobs)
-            self.guard(source, draft.add, rows)
-        self._end_jobs(jobs, draft)
+            self.guard(source, meter, lambda: draft.add(source.rows(self.guard, jobs)))
+        self._end_jobs(jobs, draft, meter)
         if draft:
             batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
             self._keep(wire.pack(batch), began)
@@ -87,14 +87,15 @@ class Sampler:
         self.ticks += 1
         self.duration += boottime() - began
 
-    def _end_jobs(self, jobs, draft):
+    def _end_jobs(self, jobs, draft, meter):
         ended = self.jobs.ended()
         for job in ended:
             draft.gone(job)
         if self.history is not None:
             self.history.samples += 1
             backend = self.history.backend
-            self.guard(self.history, lambda: draft.add(backend.rows(jobs, ended, draft.rows, self.sequence)))
+            self.guard(self.history, meter,
+                       lambda: draft.add(backend.rows(jobs, ended, draft.rows, self.sequence)))
 
     def _keep(self, frames, now):
         dropped = self.outbox.put(self.sequence, frames, now)
@@ -111,9 +112,9 @@ class Sampler:
             log.warning("the clock was set by %+.3f s; ticks keep their pace", (apart - self._apart) / SECOND)
         self._apart = apart
 
-    def guard(self, source, work, *arguments):
-        """What `work(*arguments)` returns, None where it fails; its cost and failures are those of `source`."""
-        wall, cpu = time.monotonic_ns(), time.thread_time_ns()
+    def guard(self, source, meter, work, *arguments):
+        """What `work(*arguments)` returns, None where it fails; failures are those of `source`, and so is the cost
+        since the last lap of `meter`."""
         try:
             return work(*arguments)
         except Exception as error:      # the only one: whatever a source does, the others go on
@@ -125,4 +126,4 @@ class Sampler:
             log.debug("%s failed", source.name, exc_info=True)
             return None
         finally:
-            source.spent(wall, cpu)
+            source.spent(*meter.lap())

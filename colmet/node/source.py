@@ -1,9 +1,8 @@
 """A source as the sampling loop sees it: when it is due, what it gave, what it cost and how often it failed."""
 import threading
-import time
 
 from colmet.common.schema import JOB
-from colmet.node.clock import boottime, next_boundary
+from colmet.node.clock import Meter, boottime, next_boundary
 
 
 class Source:
@@ -33,14 +32,14 @@ class Source:
             self.plan(now, offset)
 
     def spent(self, wall, cpu):
-        """Add what was spent since `wall` (time.monotonic_ns) and `cpu` (time.thread_time_ns, of this thread)."""
-        self.duration += time.monotonic_ns() - wall
-        self.cpu += time.thread_time_ns() - cpu
+        """Add what was spent on it, as `Meter.lap` gives it."""
+        self.duration += wall
+        self.cpu += cpu
 
     def rows(self, guard, jobs):
-        """Its rows for this tick; `guard` (`Sampler.guard`) calls the backend and takes what it raises."""
+        """Its rows for this tick; what it raises is its caller's to take. `guard` is `Sampler.guard`."""
         self.samples += 1
-        return guard(self, self.backend.sample, jobs) or {}
+        return self.backend.sample(jobs)
 
     def close(self):
         """Free what the backend holds."""
@@ -81,7 +80,7 @@ class SlowSource(Source):
                 break
             began = boottime()
             self.samples += 1
-            rows = guard(self, self.backend.sample, self._jobs)
+            rows = guard(self, Meter(), self.backend.sample, self._jobs)
             if rows is not None:
                 self._latest, self._read_at = rows, began
         self.backend.close()
