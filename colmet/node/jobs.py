@@ -68,6 +68,7 @@ class Jobs:
         self._told = False                      # whether facts ended a job since `ended` was called
         self._left, self._extra_from = boottime(), 0
         self._next_scan = self._next_look = 0
+        self._followed = False
         self._new = False                       # whether what is found now was made while we look on
         self._facts, self._missing = facts, []
         self._watches = Watches()
@@ -91,7 +92,9 @@ class Jobs:
 
     def present(self):
         """The jobs that are here now, in the order in which they were found."""
-        self._follow()
+        if not self._followed:
+            self._follow()
+        self._followed = False
         for job in [job for job in self._numbered if not any(part.alive() for part in job.parts)]:
             self._numbered.remove(job)
             self.finish(job)
@@ -266,6 +269,7 @@ class Jobs:
         return self._told or bool(self._unsampled)
 
     def _leave(self, extra):
+        self._followed = True       # just now: `present`, if it comes next, need not do it again
         self._left = boottime()
         return extra
 
