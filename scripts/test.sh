@@ -9,6 +9,8 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/colmet-test.XXXXXX")
 export TMPDIR="$scratch"
 chmod 755 "$scratch"
 
+tools="pytest docutils setuptools wheel"        # setuptools and wheel: the tests of the package build it
+
 # The path of a Python of minor version $1; nothing where there is none that runs.
 find_minor() {
     for name in "python3.$1" "${HOME:-/}"/.pyenv/versions/3."$1"*/bin/python; do
@@ -40,8 +42,8 @@ if [ "${SYSTEM:-}" = 1 ]; then
     fi
 fi
 scripts/bootstrap.sh
-.venv/bin/python -c "import docutils, pytest" 2>/dev/null ||
-    .venv/bin/python -m pip --disable-pip-version-check install pytest docutils
+.venv/bin/python -c "import docutils, pytest, setuptools, wheel" 2>/dev/null ||
+    .venv/bin/python -m pip --disable-pip-version-check install $tools
 scripts/peer.sh || say "no Colmet 0.6.10 to compare with: its tests are skipped"
 
 : > .cache/summary
@@ -53,7 +55,7 @@ for minor in 9 10 11 12 13; do
     python=$(find_minor "$minor")
     if [ -z "$python" ]; then
         echo "skipped: python3.$minor not found" >> .cache/summary
-    elif scripts/venv.sh "$python" ".cache/venv-3.$minor" -e . pytest docutils; then
+    elif scripts/venv.sh "$python" ".cache/venv-3.$minor" -e . $tools; then
         check "python3.$minor" ".cache/venv-3.$minor/bin/python" -m "not slow"
     else
         echo "python3.$minor: installing Colmet failed" >> .cache/summary

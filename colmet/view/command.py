@@ -121,8 +121,10 @@ class Command:
         return exit_code(self.status)
 
     def pass_on(self, info):
-        """Give it the signal described by siginfo `info`, unless it has it from the terminal or sent it itself."""
-        if info.si_code == FROM_KERNEL or info.si_pid == self.pid or self.status is not None:
+        """Give it the signal described by siginfo `info`, unless it has it from the terminal or sent it itself. Of a
+        terminal that goes away only the leader of its session is told, which may be Colmet."""
+        had = info.si_code == FROM_KERNEL and info.si_signo != signal.SIGHUP
+        if had or info.si_pid == self.pid or self.status is not None:
             return
         try:
             os.kill(self.pid, info.si_signo)

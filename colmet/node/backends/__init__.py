@@ -4,9 +4,10 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 
     Backend(root, options)  `root` is the Path of the file system, "/" in production; raises
                             `Unavailable(reason)` on a machine that lacks the source
-    sample(jobs)            {name of table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
+    sample(jobs)            {table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
                             is one of them or None for the node, `instance` is text ("" where the table
-                            has none), `values` follow the table's metrics, None (or `schema.MISSING`, NaN) is "not known"
+                            has none), `values` follow the table's metrics; None, `schema.MISSING` and NaN
+                            are "not known"
     close()                 frees what it holds
 
 `SLOW = True` in a module gives the source a thread of its own; ticks take its latest rows.
