@@ -5,7 +5,6 @@ Rows of a table lie one after the other in little-endian 8-byte cells: the place
 """
 import struct
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Dict, List
 
 from colmet.common.schema import INT_MAX, MISSING, Table
@@ -23,7 +22,7 @@ class Block:
     @property
     def rows(self):
         """Number of rows."""
-        return len(self.data) // row_struct(self.table).size
+        return len(self.data) // (8 * (INDEX_CELLS + len(self.table.metrics)))
 
     def __iter__(self):
         """Each row as a tuple (job place, string place, values...)."""
@@ -50,24 +49,19 @@ class Batch:
         return [job["job"] for job in self.jobs[1:] if not job.get("gone")]
 
 
-@lru_cache(maxsize=4096)        # bounded: tables come over the wire too
 def row_struct(table):
     """The layout of one row of `table`, index cells included."""
-    return struct.Struct("<qq" + table.codes)
+    return table.layout
 
 
 def pack_rows(table, rows):
     """A Block from tuples (job place, string place, values); None among the values is "missing"."""
-    layout = row_struct(table)
-    return Block(table, b"".join([_pack_row(layout, table, *row) for row in rows]))
-
-
-def _pack_row(layout, table, job, instance, values):
+    pack = table.layout.pack
     try:
-        return layout.pack(job, instance, *values)
+        return Block(table, b"".join([pack(job, instance, *values) for job, instance, values in rows]))
     except struct.error:
-        cells = [_cell(value, code) for value, code in zip(values, table.codes)]
-        return layout.pack(job, instance, *cells)
+        return Block(table, b"".join([pack(job, instance, *map(_cell, values, table.codes))
+                                      for job, instance, values in rows]))
 
 
 def _cell(value, code):

@@ -5,6 +5,7 @@ and attributes of HDF5, the reference page and the ``--enable-X`` options are co
 """
 import hashlib
 import json
+import struct
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Tuple
@@ -57,6 +58,11 @@ class Table:
     def codes(self):
         """Struct codes of a row's cells after the two index cells, e.g. "qqd"."""
         return "".join(metric.code for metric in self.metrics)
+
+    @cached_property
+    def layout(self):
+        """The struct.Struct of a row: its two index cells, then those of its metrics."""
+        return struct.Struct("<qq" + self.codes)
 
     @property
     def option(self):

@@ -14,7 +14,7 @@ it. A batch: its own JSON header and one frame of cells per table (`colmet.commo
 import json
 import struct
 
-from colmet.common.batch import Batch, Block, row_struct
+from colmet.common.batch import INDEX_CELLS, Batch, Block
 from colmet.common.description import table_from
 
 MAGIC = b"CLM1"
@@ -23,7 +23,11 @@ MAX_FRAMES = 256                    # of a message
 MAX_FRAME = 64 * 2 ** 20            # bytes of a frame
 MAX_HEADER = 4 * 2 ** 20            # bytes of a JSON frame
 MAX_NAME = 255                      # bytes of a node's, cluster's or user's name, a job id or an instance
+MAX_TAILS = 8 * 2 ** 20             # bytes of `Tails`
+_JOBS = b'{"jobs":'
 _LENGTH = struct.Struct("<I")
+_DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Malformed(ValueError):
@@ -65,19 +69,19 @@ def pack(batch):
     return [_json(header)] + [block.data for block in batch.blocks]
 
 
-def unpack(frames, tables):
+def unpack(frames, tables, tails=None):
     """(batch, faults) from the frames of `pack`. `tables` maps fingerprints to tables; raises
     UnknownSchemas where one lacks and Malformed where the header is unusable. A bad block costs
-    itself only: `faults` names what was wrong with each that was left out."""
-    header = _object(frames[0]) if frames else {}
-    batch = _batch(header)
-    unknown = sorted({fingerprint for _, fingerprint, _ in header["blocks"]} - set(tables))
+    itself only: `faults` names what was wrong with each that was left out. Who unpacks many
+    batches gives the same `Tails` each time; their jobs and strings are then shared."""
+    batch, blocks = _header(frames[0], tails or Tails()) if frames else _whole({})
+    unknown = {fingerprint for _, fingerprint, _ in blocks if fingerprint not in tables}
     if unknown:
-        raise UnknownSchemas(unknown)
+        raise UnknownSchemas(sorted(unknown))
     faults = []
-    if len(header["blocks"]) != len(frames) - 1:
+    if len(blocks) != len(frames) - 1:
         faults.append("blocks and frames differ in number")
-    for (name, fingerprint, rows), data in zip(header["blocks"], frames[1:]):
+    for (name, fingerprint, rows), data in zip(blocks, frames[1:]):
         block = Block(tables[fingerprint], data)
         fault = _block_fault(block, name, rows, batch)
         if fault:
@@ -87,36 +91,91 @@ def unpack(frames, tables):
     return batch, faults
 
 
+class Tails:
+    """The second halves of batch headers, from "jobs" on. They mostly are those of the node's batch before, so each
+    is read and checked once. About 8 MB of them are kept, with what they say; the one known longest goes first."""
+
+    def __init__(self):
+        self._known, self._bytes = {}, 0
+
+    def read(self, data):
+        """(jobs, strings, blocks) of such a half; raises Malformed."""
+        known = self._known.get(data)
+        if known is None:
+            fields = _object(_JOBS + data)
+            known = _tail(fields)
+            if len(fields) != len(known):
+                raise Malformed("batch header of a wrong shape")
+            self._known[data] = known
+            self._bytes += len(data)
+            while self._bytes > MAX_TAILS:
+                oldest = next(iter(self._known))
+                self._bytes -= len(oldest)
+                del self._known[oldest]
+        return known
+
+
 def _block_fault(block, name, rows, batch):
-    size = row_struct(block.table).size
-    if name != block.table.name:
+    table, data = block.table, block.data
+    step = INDEX_CELLS + len(table.metrics)
+    if name != table.name:
         return "block and schema differ in name"
-    if not rows or len(block.data) != rows * size:
+    if not rows or len(data) != rows * step * 8:
         return "block of a wrong length"
-    places = memoryview(block.data).cast("q")
-    step = size // 8
-    jobs, strings = places[0::step].tolist(), places[1::step].tolist()
-    if min(jobs) < 0 or max(jobs) >= len(batch.jobs) or min(strings) < 0 or max(strings) >= len(batch.strings):
+    places = memoryview(data).cast("Q")         # what is below 0 is far too great so
+    if max(places[0::step].tolist()) >= len(batch.jobs) or max(places[1::step].tolist()) >= len(batch.strings):
         return "row of no job or string"
     return ""
 
 
-def _batch(header):
+def _header(data, tails):
+    """(batch without blocks, what the header says of them). Where both halves are JSON objects with other names,
+    the whole is the object of both; where not, the whole tells what is wrong, if anything is."""
+    head, _, tail = bytes(data).partition(b"," + _JOBS[1:])
     try:
-        numbers = [header[name] for name in ("session", "sequence", "time", "boottime")]
-        texts = [header["node"], header["cluster"]] + header["strings"] + [job["job"] for job in header["jobs"]]
-        texts += [job[name] for job in header["jobs"] if len(job) > 1 for name in ("user", "cluster") if name in job]
-        lists = all(isinstance(header[name], list) for name in ("jobs", "strings", "blocks"))
-        blocks = all(isinstance(n, str) and isinstance(f, str) and isinstance(r, int) for n, f, r in header["blocks"])
+        jobs, strings, blocks = tails.read(tail)
+        return _head(_object(head + b"}"), jobs, strings), blocks
+    except Malformed:
+        return _whole(_object(data))
+
+
+def _whole(header):
+    jobs, strings, blocks = _tail(header)
+    return _head(header, jobs, strings), blocks
+
+
+def _head(header, jobs, strings):
+    """The batch of a header with these `jobs` and `strings`."""
+    try:
+        node, cluster = header["node"], header["cluster"]
+        numbers = [header["session"], header["sequence"], header["time"], header["boottime"]]
+    except KeyError:
+        raise Malformed("batch header of a wrong shape") from None
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < 2 ** 63:
+            raise Malformed("batch header of a wrong shape")
+    if not usable([node, cluster]) or not node:
+        raise Malformed("name that is no text, empty or too long")
+    return Batch(node, *numbers, jobs, strings, cluster=cluster)
+
+
+def _tail(header):
+    """(jobs, strings, blocks) of a header."""
+    try:
+        jobs, strings, blocks = header["jobs"], header["strings"], header["blocks"]
+        texts = strings + [job["job"] for job in jobs]
+        texts += [job[name] for job in jobs if len(job) > 1 for name in ("user", "cluster") if name in job]
+        lists = all(isinstance(each, list) for each in (jobs, strings, blocks))
+        fit = all(isinstance(n, str) and isinstance(f, str) and isinstance(r, int) for n, f, r in blocks)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Malformed("batch header of a wrong shape") from None
-    if not (lists and blocks and all(type(number) is int and 0 <= number < 2 ** 63 for number in numbers)):
+    if not lists or not fit:
         raise Malformed("batch header of a wrong shape")
-    if not usable(texts) or not header["node"]:
+    if not texts or not usable(texts):
         raise Malformed("name that is no text, empty or too long")
-    if header["jobs"][:1] != [{"job": "0"}] or header["strings"][:1] != [""]:
+    if jobs[:1] != [{"job": "0"}] or strings[:1] != [""]:
         raise Malformed("batch header of a wrong shape")
-    return Batch(header["node"], *numbers, jobs=header["jobs"], strings=header["strings"], cluster=header["cluster"])
+    return jobs, strings, blocks
 
 
 def usable(texts):
@@ -165,16 +224,19 @@ def split(data):
 
 
 def _json(value):
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _object(data):
     if len(data) > MAX_HEADER:
         raise Malformed("header too long")
     try:
-        value = json.loads(bytes(data).decode())
+        text = str(data, "utf-8").strip(" \t\r\n")
+        value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         raise Malformed("header that is no JSON") from None
+    if end != len(text):
+        raise Malformed("header that is no JSON")
     if not isinstance(value, dict):
         raise Malformed("header that is no JSON object")
     return value

@@ -6,12 +6,14 @@ A kept descriptor costs a sixth of a fresh open, and answers ENODEV once its cgr
 """
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 V1, V2 = "cgroup v1", "cgroup v2"
 _CONTROLLERS = ("cpuacct", "memory", "blkio")
 _READ_BYTES = 16384         # io.stat has a line of some 90 bytes for each device
+_RETRY_NS = 60 * 10 ** 9     # most time between two looks for files that are not there
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ _FILES = (      # what it tells, in which hierarchy, in which file, how it is re
 )
 
 
+_NAMES = {name for name, _, _, _ in _FILES}
+
+
 class Counters:
     """The counters of one cgroup by any of its directories. `values` has what was read last, by name: "cpu" (ns),
     "peak_memory" (bytes), "io" (bytes read, bytes written); `sources` V1 or V2 by the same names."""
@@ -112,15 +117,15 @@ class Counters:
         self.values, self.sources = {}, {}
         self.identities = {}        # {name: (st_dev, st_ino)} of its file: one cgroup by two hierarchies has the same
         self._kept = {}             # {name: (descriptor, parse)}
+        self._began = self._retry = time.monotonic_ns()
         self._lost = set()          # names whose file went with its cgroup: another under its path is another's
         self._places = directories(str(path), _mounts(root))
 
     def read(self):
         """Read all that is there; returns the names of those that still answered."""
         answered = set()
-        for name, controller, file, parse in _FILES:
-            if name not in self._kept and name not in self._lost:
-                self._open(name, controller, file, parse)
+        if len(self._kept) + len(self._lost) < len(_NAMES) and time.monotonic_ns() >= self._retry:
+            self._open_missing()
         for name, (fd, parse) in list(self._kept.items()):
             try:
                 value = parse(os.pread(fd, _READ_BYTES, 0))
@@ -138,6 +143,15 @@ class Counters:
         for fd, _ in self._kept.values():
             os.close(fd)
         self._kept = {}
+
+    def _open_missing(self):
+        """Look for what is not open yet: each tick at first, as directories of one cgroup are made one by one in
+        the hierarchies of v1, then the less often the longer that the cgroup has been here."""
+        for name, controller, file, parse in _FILES:
+            if name not in self._kept and name not in self._lost:
+                self._open(name, controller, file, parse)
+        now = time.monotonic_ns()
+        self._retry = now + min((now - self._began) // 4, _RETRY_NS)
 
     def _open(self, name, controller, file, parse):
         for place, directory in self._places:

@@ -5,7 +5,7 @@ import time
 from colmet.common.metrics.colmet import TABLE
 from colmet.common.schema import MISSING
 
-_NAMES = tuple(metric.name for metric in TABLE.metrics)
+_UNKNOWN = dict.fromkeys((metric.name for metric in TABLE.metrics), MISSING)
 _RESIDENT = 1           # place in /proc/self/statm, in pages (proc(5))
 
 
@@ -52,4 +52,4 @@ class Health:
 
 def _values(found):
     """A row's values; MISSING where the part has none (a row without None is packed in one go)."""
-    return [found.get(name, MISSING) for name in _NAMES]
+    return list({**_UNKNOWN, **found}.values())

@@ -16,6 +16,7 @@ UNREADABLE = _VANISHED + (errno.EACCES, errno.EPERM)        # gone, or not for t
 _THREADED = errno.EOPNOTSUPP    # v2 lists the processes of a threaded cgroup in the one above, where they are read
 _LISTS = ("tasks", "cgroup.threads", "cgroup.procs")        # of v1, of v2, of both
 _READ_BYTES = 65536
+_PIECE_LEAST = 4096 - 16        # bytes that a read gives when more follow: a page less a number and its newline
 
 
 def numbers(path):
@@ -31,7 +32,10 @@ def numbers(path):
             return None
         raise
     try:
-        data = b"".join(iter(lambda: os.read(fd, _READ_BYTES), b""))
+        data = piece = os.read(fd, _READ_BYTES)
+        while len(piece) >= _PIECE_LEAST:
+            piece = os.read(fd, _READ_BYTES)
+            data += piece
     except OSError as error:
         if error.errno in _VANISHED:
             return None

@@ -20,13 +20,15 @@ class Signals:
         return self.stops > 0
 
     def hup(self):
-        """Whether the configuration shall be read again: true once for each time it was asked. Empties `wake`."""
+        """Whether the configuration shall be read again: true once for each time it was asked. Empties `wake` then."""
+        if not self._hup:
+            return False
+        self._hup = False
         try:
             os.read(self.wake, 4096)
         except BlockingIOError:
             pass
-        asked, self._hup = self._hup, False
-        return asked
+        return True
 
     def _on_stop(self, number, frame):
         self.stops += 1

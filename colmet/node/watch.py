@@ -65,12 +65,11 @@ class Watches:
         """What happened since the last call, in order: [(MADE | GONE | WRITTEN, directory, name)], names as in
         `os.fsdecode`; (LOST, "", "") where the kernel's queue was full and the directories must be listed again."""
         events = []
-        while self.fd >= 0:
-            try:
-                data = os.read(self.fd, _READ_BYTES)
-            except BlockingIOError:
-                break
-            events += parse(data, self._paths)
+        try:
+            while self.fd >= 0:
+                events += parse(os.read(self.fd, _READ_BYTES), self._paths)
+        except BlockingIOError:
+            pass
         return events
 
     def close(self):

@@ -4,7 +4,6 @@ Units are those of the files, but for the uptime in whole seconds. Fields are fo
 architecture that lacks one gives "not known" for it.
 """
 import os
-import re
 from operator import itemgetter
 
 from colmet.common.metrics import cpu, procstats
@@ -17,6 +16,7 @@ STAT_FIELDS = ("intr", "ctxt", "btime", "processes", "procs_blocked")
 NS = 10 ** 9
 READ = 1 << 14      # bytes asked for at a time
 PIECEMEAL = ("vmstat",)     # the kernel gives fewer though more follows; of the others, all that it has at once
+PIECE_LEAST = 4096 - 64     # bytes of such a piece when more follows: a page less a line
 
 
 def _wanted(prefix):
@@ -27,7 +27,6 @@ def _wanted(prefix):
 
 MEMINFO_FIELDS = _wanted("meminfo_")
 VMSTAT_FIELDS = _wanted("vmstat_")
-_MEMINFO_LINE = re.compile(r"^([^:\s]+):\s*(\d+)", re.MULTILINE)
 _UNKNOWN = {metric.name: MISSING if metric.code == "q" else float("nan") for metric in procstats.TABLE.metrics}
 _values = itemgetter(*_UNKNOWN)     # a row without None is packed in one go
 
@@ -38,17 +37,27 @@ def parse_uptime(text):
     return {"uptime_total": int(float(total)), "uptime_idle": int(float(idle))}
 
 
-def parse_meminfo(text):
-    """Of /proc/meminfo; lines as "MemTotal:   8152596 kB"."""
-    numbers = dict(_MEMINFO_LINE.findall(text.lower()))
-    return {"meminfo_" + name: int(numbers[name]) for name in MEMINFO_FIELDS if name in numbers}
+class Named:
+    """A parser of texts in which a word that names a field stands before its number, as "MemTotal:  8152596 kB" or
+    "pgfault 4711": gives {prefix + field: number} of the wanted `fields`. A kernel writes the same words in the same
+    places each time: they are looked for once, and again when one is not where it was."""
 
+    def __init__(self, prefix, fields):
+        self._prefix, self._fields = prefix, fields
+        self._length, self._names, self._places, self._labels = 0, [], [], []
 
-def parse_vmstat(text):
-    """Of /proc/vmstat; lines as "pgfault 4711", hundreds of them."""
-    words = text.split()
-    numbers = dict(zip(words[::2], words[1::2]))
-    return {"vmstat_" + name: int(numbers[name]) for name in VMSTAT_FIELDS if name in numbers}
+    def __call__(self, text):
+        words = text.split()
+        if len(words) != self._length or [words[place - 1] for place in self._places] != self._names:
+            self._learn(words)
+        return dict(zip(self._labels, [int(words[place]) for place in self._places]))
+
+    def _learn(self, words):
+        places = {word.rstrip(":").lower(): place for place, word in enumerate(words[:-1], 1)}
+        known = [field for field in self._fields if field in places]
+        self._length, self._places = len(words), [places[field] for field in known]
+        self._names = [words[place - 1] for place in self._places]
+        self._labels = [self._prefix + field for field in known]
 
 
 def parse_stat(text):
@@ -71,8 +80,9 @@ def parse_loadavg(text):
             "loadavg_runnable": float(runnable), "loadavg_total_threads": float(total)}
 
 
-PARSERS = {"uptime": parse_uptime, "meminfo": parse_meminfo, "vmstat": parse_vmstat, "stat": parse_stat,
-           "loadavg": parse_loadavg}
+PARSERS = {"uptime": lambda: parse_uptime, "meminfo": lambda: Named("meminfo_", MEMINFO_FIELDS),
+           "vmstat": lambda: Named("vmstat_", VMSTAT_FIELDS), "stat": lambda: parse_stat,
+           "loadavg": lambda: parse_loadavg}       # what makes the parser of each file
 
 
 def cpu_values(found):
@@ -87,7 +97,7 @@ class Backend:
 
     def __init__(self, root, options):
         self._tables = options.tables
-        self._fds = {}
+        self._fds, self._parsers = {}, {name: make() for name, make in PARSERS.items()}
         for name in PARSERS:
             try:
                 self._fds[name] = os.open(root / "proc" / name, os.O_RDONLY | os.O_CLOEXEC)
@@ -100,7 +110,7 @@ class Backend:
         """One row of each of its tables; the jobs play no part."""
         found = dict(_UNKNOWN)
         for name, fd in self._fds.items():
-            found.update(PARSERS[name](_text(fd, name in PIECEMEAL)))
+            found.update(self._parsers[name](_text(fd, name in PIECEMEAL)))
         rows = {procstats.TABLE.name: [(None, "", _values(found))]}
         if self._tables is None or cpu.TABLE.name in self._tables:
             rows[cpu.TABLE.name] = [(None, "", cpu_values(found))]
@@ -115,7 +125,7 @@ class Backend:
 def _text(fd, piecemeal):
     """All of an open file of the kernel, read anew."""
     whole = piece = os.pread(fd, READ, 0)
-    while piece and (piecemeal or len(piece) == READ):
+    while len(piece) >= (PIECE_LEAST if piecemeal else READ):
         piece = os.pread(fd, READ, len(whole))
         whole += piece
     return whole.decode("ascii", "replace")
