@@ -74,6 +74,9 @@ class Finder:
             events = self._watches.read()   # those before the scan are old news
         for kind, directory, name in events:
             self._take(kind, directory, name)
+
+    def settle(self):
+        """Take up roots that are no longer what they were, which may come without an event."""
         for place in self.places:
             if place.moved():
                 self._settle(place)

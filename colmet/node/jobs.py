@@ -22,6 +22,7 @@ SCAN_NS = 60_000 * MS           # between two listings of everything
 SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
 LOOK_NS = 50 * MS               # between two looks into a young job without tasks
 YOUNG_NS = 1_000 * MS           # age up to which it is looked into so often
+CHECK_NS = 500 * MS             # between two looks whether the roots are still the same
 GAP_NS = (20 * MS, 200 * MS)    # least and most time from a tick to an extra one
 
 
@@ -67,7 +68,7 @@ class Jobs:
         self._unsampled = {}                    # {Job: its `seen` when its first task was noticed}
         self._told = False                      # whether facts ended a job since `ended` was called
         self._left, self._extra_from = boottime(), 0
-        self._next_scan = self._next_look = 0
+        self._next_scan = self._next_look = self._next_check = 0
         self._followed = False
         self._new = False                       # whether what is found now was made while we look on
         self._facts, self._missing = facts, []
@@ -93,6 +94,7 @@ class Jobs:
     def present(self):
         """The jobs that are here now, in the order in which they were found."""
         if not self._followed:
+            self._next_check = 0
             self._follow()
         self._followed = False
         for job in [job for job in self._numbered if not any(part.alive() for part in job.parts)]:
@@ -109,13 +111,13 @@ class Jobs:
         """Follow the jobs until CLOCK_BOOTTIME is `until` (ns) or the descriptor `wake` can be read: False; or until an
         extra tick is wanted now, for a job got its first task or ended by its `facts`: True."""
         poll, wake = self._poll(wake)
+        self._followed = False
         entered = boottime()
         gap = min(max(4 * (entered - self._left), GAP_NS[0]), GAP_NS[1])    # extra ticks take a fifth of the time
         self._extra_from = entered + gap
         for job in [job for job in self._empty if job.started]:
             self.look(job)
         while True:
-            self._follow()
             now = boottime()
             if self._wanted() and now >= self._extra_from:
                 self._unsampled, self._told = {}, False
@@ -123,8 +125,9 @@ class Jobs:
             if now >= until:
                 return self._leave(False)
             ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
+            self._follow(self._watches.fd in ready)
+            self._followed = True   # just now: `present`, if it comes next, need not do it again
             if wake in ready:
-                self._follow()
                 return self._leave(False)
             for fd in set(ready) & set(self._pidfds):
                 poll.unregister(fd)
@@ -197,12 +200,17 @@ class Jobs:
 
     # Within.
 
-    def _follow(self):
+    def _follow(self, events=True):
+        """Take up what happened; without `events` there is none to read."""
         now = boottime()
         if now >= self._next_scan:
             self._finder.scan()
             self._next_look = 0
-        self._finder.follow()
+        if events:
+            self._finder.follow()
+        if now >= self._next_check:
+            self._finder.settle()
+            self._next_check = now + CHECK_NS
         if self._facts and os.path.exists(self._facts):
             self._end_by_facts()
         if self._watches.fault and "watches" not in self._faults.counts:
@@ -265,11 +273,12 @@ class Jobs:
 
     def _wanted(self):
         """Whether a job's first task was noticed and no tick has looked at it since, or facts ended a job."""
+        if not self._unsampled:
+            return self._told
         self._unsampled = {job: seen for job, seen in self._unsampled.items() if job.seen == seen}
         return self._told or bool(self._unsampled)
 
     def _leave(self, extra):
-        self._followed = True       # just now: `present`, if it comes next, need not do it again
         self._left = boottime()
         return extra
 
