@@ -19,6 +19,7 @@ class Entries:
     def __init__(self):
         self.tables = known_tables()
         self.faults = {}
+        self._tails = wire.Tails()
 
     def catch_up(self, journal, position):
         """Learn what the segment of `position`, in the directory `journal`, describes before it: whoever begins to
@@ -37,7 +38,7 @@ class Entries:
             if entry.kind == SCHEMAS:
                 self._learn(entry.payload)
             elif entry.kind == NATIVE:
-                batch, faults = wire.unpack(wire.split(entry.payload), self.tables)
+                batch, faults = wire.unpack(wire.split(entry.payload), self.tables, self._tails)
                 batches = [batch]
             elif entry.kind == LEGACY:
                 batches, faults = legacy.decode(entry.payload)

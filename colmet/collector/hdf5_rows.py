@@ -45,6 +45,12 @@ class _Seen(NamedTuple):
     first_string: int
     involved: int
 
+    def same(self, batch):
+        """Whether `batch` has these jobs and strings; mostly they are the very same objects."""
+        jobs = self.jobs is batch.jobs or self.jobs == batch.jobs
+        strings = self.strings is batch.strings or self.strings == batch.strings
+        return jobs and strings and self.cluster == batch.cluster
+
 
 class _Block:
     """All cells of one table in the window, and for each run of rows its batch and how many they are."""
@@ -76,7 +82,7 @@ class Window:
         self._sequence.append(batch.sequence)
         self._host.append(_place(self._hosts, batch.node))
         seen = self._seen.get(batch.node)
-        if seen is None or seen.jobs != batch.jobs or seen.strings != batch.strings or seen.cluster != batch.cluster:
+        if seen is None or not seen.same(batch):
             seen = self._seen[batch.node] = self._look_at(batch)
         self._first_job.append(seen.first_job)
         self._first_string.append(seen.first_string)

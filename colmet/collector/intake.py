@@ -37,6 +37,7 @@ class Intake:
         self.journal, self.sequences, self.faults, self.epoch = journal, sequences, faults, epoch
         self.tables = known_tables()
         self.counts = Counts()
+        self._tails = wire.Tails()
         self.held = 0               # records stored since the last sync
         self._foreign = OrderedDict()       # fingerprint: bytes, of those of `tables` that are not ours
         self._names = OrderedDict()         # ZeroMQ identity: node
@@ -109,7 +110,7 @@ class Intake:
     def _batch(self, identity, fields, payload, arrival):
         sequence = _count(fields, "sequence")
         try:
-            batch, faults = wire.unpack(payload, self.tables)
+            batch, faults = wire.unpack(payload, self.tables, self._tails)
             if (batch.session, batch.sequence) != (_count(fields, "session"), sequence) or not sequence:
                 raise wire.Malformed("batch of another session or sequence than its message")
             if _count(fields, "oldest") > sequence:
@@ -128,7 +129,7 @@ class Intake:
 
     def _store(self, identity, batch, oldest, payload, arrival):
         state = self.sequences.get(batch.node, batch.session)
-        records = sum(block.rows for block in batch.blocks)
+        records = sum([block.rows for block in batch.blocks])
         if batch.sequence in state:
             self.counts.received += records
             self.counts.doubled += 1
@@ -136,7 +137,7 @@ class Intake:
             self.faults.add(batch.node, "batches with too many gaps between them, not acknowledged")
             return
         else:
-            self._describe({block.table for block in batch.blocks})
+            self._describe(batch.blocks)
             self.journal.append(NATIVE, wire.join(payload), arrival)
             state.add(batch.sequence)
             self._stored(records)
@@ -159,12 +160,13 @@ class Intake:
     def _fault(self, identity, kind):
         self.faults.add(self._names.get(identity, UNNAMED), kind)
 
-    def _describe(self, tables):
-        """Put the description of `tables` into the segment where the next entry goes, unless it is there."""
+    def _describe(self, blocks):
+        """Put the description of the tables of `blocks` into the segment where the next entry goes, unless it is
+        there."""
         while True:
             if self.journal.segment != self._segment:
                 self._segment, self._described = self.journal.segment, set()
-            lacking = [table for table in tables if table.fingerprint not in self._described]
+            lacking = {block.table for block in blocks if block.table.fingerprint not in self._described}
             if not lacking:
                 return
             self.journal.append(SCHEMAS, json.dumps(wire.schemas(lacking)).encode())

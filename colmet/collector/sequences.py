@@ -35,6 +35,9 @@ class Session:
 
     def add(self, sequence):
         """Remember `sequence`, which is not in it and which it accepts."""
+        if not self.ranges and sequence == self.upto + 1:
+            self.upto = sequence
+            return
         place = len(self.ranges)
         while place and self.ranges[place - 1][0] > sequence:
             place -= 1

@@ -50,15 +50,16 @@ def receive(channel):
     """The frames of the next message that waits, None where none does. Frames beyond what a message of ours
     has are dropped unread."""
     try:
-        frames = [channel.recv(zmq.NOBLOCK)]
+        frame = channel.recv(zmq.NOBLOCK, copy=False)
     except zmq.Again:
         return None
-    size = len(frames[0])
-    while channel.rcvmore:
-        frame = channel.recv()
+    data = frame.bytes
+    frames, size = [data], len(data)
+    while frame.more:           # cheaper than to ask the socket
+        frame = channel.recv(copy=False)
         size += len(frame)
         if len(frames) <= wire.MAX_FRAMES and size <= wire.MAX_FRAME:
-            frames.append(frame)
+            frames.append(frame.bytes)
     return frames
 
 

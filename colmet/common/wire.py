@@ -206,7 +206,10 @@ def read_schemas(field):
 
 def join(frames):
     """One bytes object of `frames`, as the journal and the spool store them."""
-    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
+    parts = []
+    for frame in frames:
+        parts += _LENGTH.pack(len(frame)), frame
+    return b"".join(parts)
 
 
 def split(data):
