@@ -129,3 +129,17 @@ def test_systemd_is_asked_in_a_login_session_only(tmp_path, monkeypatch):
     properties = asked[asked.index("fail") + 1:]
     assert properties[:5] == ["7", "PIDs", "au", "1", "77"] and properties.count("b") == 4
     assert scope.move(78, lambda: there) is None        # it never went there
+
+
+def test_what_a_killed_run_left_goes_at_the_next_one_and_what_still_runs_stays():
+    left = in_mounts("""
+        test -w /sys/fs/cgroup/pids/cgroup.procs || exit 0
+        sleep 0 & gone=$!; wait
+        mkdir /sys/fs/cgroup/pids/colmet_$gone /sys/fs/cgroup/pids/colmet_$$x
+        sleep 1000 & lives=$!; mkdir /sys/fs/cgroup/pids/colmet_$lives
+        trap 'kill $lives; ls -d /sys/fs/cgroup/pids/colmet_$gone /sys/fs/cgroup/pids/colmet_$lives 2>/dev/null || true
+            rmdir /sys/fs/cgroup/pids/colmet_$lives /sys/fs/cgroup/pids/colmet_$$x' EXIT
+        "$@"; exit 0""")
+    if not left:
+        pytest.skip("needs cgroup v1: a pids hierarchy")
+    assert [line.rpartition("/")[2][:7] for line in left.splitlines()[1:]] == ["colmet_"]

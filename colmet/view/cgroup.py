@@ -110,6 +110,7 @@ class OwnCgroup:
         directory = parent / ("colmet_%d" % self.pid)
         enabled = () if controllers else _enable(parent)
         try:
+            _clear(parent)
             directory.mkdir()
             self._made.append(Made(directory, enabled))
             for name in CPUSET if "cpuset" in controllers else ():
@@ -174,6 +175,17 @@ def _v2_directory(pid):
     membership = parse_membership(Path("/proc/%d/cgroup" % pid).read_text())
     here = _visible(parse_mounts(Path("/proc/self/mountinfo").read_text()), membership)
     return next((path for key, path in here.items() if not key.controllers), None)
+
+
+def _clear(parent):
+    """Remove what a `colmet run` that was killed left in `parent`: rmdir(2) refuses a cgroup that holds anything."""
+    for directory in parent.glob("colmet_[0-9]*"):
+        pid = directory.name[len("colmet_"):]
+        if pid.isdigit() and not os.path.exists("/proc/" + pid):
+            try:
+                directory.rmdir()
+            except OSError:
+                continue        # its command runs on without Colmet
 
 
 def _enable(parent):
