@@ -99,6 +99,29 @@ def test_any_number_of_rows_is_read_back_by_pytables_and_h5py(tmp_path, journal,
         assert table.filters.complevel == level and (not level or table.filters.shuffle)
 
 
+@pytest.mark.parametrize("models", [500, 2])
+def test_each_job_keeps_to_itself_where_short_tables_are_copied(tmp_path, journal, monkeypatch, models):
+    monkeypatch.setattr("colmet.collector.hdf5_file._MODELS", models)
+    totals = dict(zip(range(95, 105), (1, 70, 16, 17, 3, 64, 33, 2, 5, 65)))
+    users = dict(zip(totals, ("", "al", "bo", "eve", "\u00e8ve", "\u773c", "al", "yo", "ann", "")))
+    batches = []
+    for tick in range(70):
+        jobs = [{"job": str(job), "user": users[job]} for job, total in totals.items() if tick < total]
+        batches += [batch(tick, jobs, cluster="c"), batch(tick, jobs, table=TABLES["job"], cluster="c")]
+    write_journal(journal, batches, arrival=T0 * SECOND)
+    store(tmp_path / "w", journal)
+    with tables.open_file(str(files(tmp_path)[0]), "a") as file:
+        for job, total in totals.items():
+            group = file.get_node("/job_%d@c" % job)
+            user = group._v_attrs["user"] if users[job] else b""
+            assert group._v_attrs["cluster"] == b"c" and user in (users[job], users[job].encode())
+            for table in (group.taskstats_default, group.job):
+                assert (table.nrows, table.attrs.NROWS, table.title) == (total, total, "Metrics for the Job %d" % job)
+                table.append(table.read())
+            assert group.taskstats_default.read()["cpu_count"].tolist() == 2 * list(range(total))
+            assert set(group.job.read()["job"].tolist()) == {b"%d" % job} and group.job.nrows == 2 * total
+
+
 def test_pytables_goes_on_with_a_table(tmp_path, journal):
     write_journal(journal, [batch(tick) for tick in range(20)])
     store(tmp_path / "w", journal)

@@ -45,6 +45,24 @@ class Sink:
             self._place += self._chunk
 
 
+class Short:
+    """Takes the `total` rows of a new table of one chunk, and makes it when they are there."""
+
+    def __init__(self, file, job, layout, total):
+        self._file, self._job, self._layout, self._total = file, job, layout, total
+        self._pieces = []
+
+    def add(self, rows):
+        """Keep `rows`."""
+        self._pieces.append(convert(rows, self._layout))
+
+    def finish(self):
+        """Make the table."""
+        rows = numpy.concatenate(self._pieces) if len(self._pieces) > 1 else self._pieces[0]
+        data = pack(rows, chunk_rows(self._total), self._file.level)
+        self._file.add(self._job, self._layout, self._total, data)
+
+
 class Appending:
     """A `File` and the older one whose tables it goes on with (None: there is none); `size` as for `File`."""
 
@@ -63,11 +81,11 @@ class Appending:
                 self._mend(name.decode(), root[name])
 
     def sink(self, job, layout, total):
-        """A `Sink` for `total` more rows of `layout` in the group of `job`."""
+        """What takes `total` more rows of `layout` in the group of `job`."""
         level = self.file.level
         table = self.file.find(job.group, layout.table.name) if self._source else None
         if table is None:
-            return Sink(self.file.table(job, layout, total), level, chunk_rows(total), layout)
+            return self._new(job, layout, total)
         same = table.get_type().equal(self.file.kind(layout))       # some 50 times faster than making it a dtype
         joined = layout if same else join(h5py.Dataset(table).dtype, layout)
         if joined is None:          # their columns contradict each other
@@ -99,6 +117,12 @@ class Appending:
             self._source.close()
             self._source = None
 
+    def _new(self, job, layout, total):
+        """What takes the rows of a new table."""
+        if total <= CHUNKS[-1]:
+            return Short(self.file, job, layout, total)
+        return Sink(self.file.table(job, layout, total), self.file.level, chunk_rows(total), layout)
+
     def _extend(self, table, chunk, layout, total):
         rows = table.shape[0]
         place = rows // chunk * chunk
@@ -118,7 +142,7 @@ class Appending:
     def _again(self, job, layout, old, total):
         """The table of `job` made again for `total` rows, with those that `old` yields."""
         self.file.remove(job.group, layout.table.name)
-        sink = Sink(self.file.table(job, layout, total), self.file.level, chunk_rows(total), layout)
+        sink = self._new(job, layout, total)
         for piece in old:
             sink.add(piece)
         return sink

@@ -1,7 +1,8 @@
 """Writing an HDF5 file of tables as PyTables lays them out, fast: h5py's low-level calls and chunks packed here.
 
-Making a table costs ten times what its rows cost where it has few. So it is made once for each number of rows,
-in memory, and then copied (H5Ocopy). Chunks are shuffled and deflated in this module and written as they are.
+Making a table costs ten times what its rows cost where it has few. So one of a single chunk is made once, in memory
+and with its group, is then changed in place for each job, and copied (H5Ocopy). That also leaves no holes in the
+file. Chunks are shuffled and deflated in this module and written as they are.
 """
 import contextlib
 import os
@@ -22,6 +23,8 @@ IMAGES = version.hdf5_version_tuple >= (2, 0, 0)    # before, H5Fget_file_image 
 ROOT = b"/"
 _LIBVER = (h5f.LIBVER_V110, h5f.LIBVER_V110)    # newer ones cannot be read by PyTables
 _MEMORY_STEP = 2 ** 20      # bytes by which a file in memory grows
+_META_STEP = 2 ** 13        # bytes by which the part of a file without rows grows; HDF5's 2048 hold but one table
+_MODELS = 500               # at most; a model takes some 20 KB of memory
 _INT = h5t.STD_I64LE
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
 
@@ -46,14 +49,11 @@ class File:
         self.path, self.level = path, level
         self._in_memory = IMAGES and size <= IN_MEMORY
         self._file = _memory_file(b"file") if self._in_memory else _disk_file(path)
-        self._models = _memory_file(b"models")
-        self._groups, self._tables, self._types = set(), {}, {}
+        self._memory = _memory_file(b"models")
+        self._groups, self._models, self._types = set(), {}, {}
         self._root = h5g.open(self._file, ROOT)
         _group_attributes(self._root)
         set_text(self._root, "PYTABLES_FORMAT_VERSION", "2.1")
-        plain = h5p.create(h5p.GROUP_CREATE)
-        plain.set_obj_track_times(False)
-        _group_attributes(h5g.create(self._models, b"group", gcpl=plain))
 
     def set(self, attributes, path="/"):
         """Set `attributes` (int or text) on the group at `path`."""
@@ -64,20 +64,28 @@ class File:
         h5o.copy(source, name, self._file, name)
         self._groups.add(name.decode("utf-8", "surrogateescape"))
 
-    def table(self, job, layout, total):
-        """A new table for `total` rows of `layout` in the group of `job`; returns its h5py DatasetID."""
-        group, name = job.group.encode(), layout.table.name.encode()
-        path = group + b"/" + name
-        model = self._model(layout, total) if total <= CHUNKS[-1] else b"group"
+    def add(self, job, layout, total, chunk):
+        """A new table of `total` rows of `layout` in the group of `job`: those of `chunk`, the one that it has."""
+        attributes = {"TITLE": _title(job)}
+        if job.group not in self._groups:
+            attributes.update(job.attributes)
+        model = self._model(layout, chunk_rows(total), attributes)
+        model.change(total, attributes, chunk)
         if job.group not in self._groups:
             self._groups.add(job.group)
-            h5o.copy(self._models, model, self._root, group)    # with the table in it
-            if job.attributes:
-                self.set(job.attributes, job.group)
-        elif total <= CHUNKS[-1]:
-            h5o.copy(self._models, model + b"/" + name, self._root, path)
-        table = h5d.open(self._root, path) if total <= CHUNKS[-1] else self._make(self._root, path, layout, total)
-        set_text(table, "TITLE", "Metrics for the Job %s" % job.text)
+            h5o.copy(self._memory, model.name, self._root, job.group.encode())      # with the table in it
+        else:
+            name = b"/" + layout.table.name.encode()
+            h5o.copy(self._memory, model.name + name, self._root, job.group.encode() + name)
+
+    def table(self, job, layout, total):
+        """A new table for `total` rows of `layout` in the group of `job`; returns its h5py DatasetID."""
+        if job.group not in self._groups:
+            self._groups.add(job.group)
+            set_all(_group(self._root, job.group.encode()), job.attributes)
+        path = "%s/%s" % (job.group, layout.table.name)
+        table = _table(self._root, path, layout, self.kind(layout), total, _creation(CHUNKS[-1], self.level))
+        set_text(table, "TITLE", _title(job))
         return table
 
     def kind(self, layout):
@@ -99,7 +107,7 @@ class File:
 
     def close(self):
         """Finish the file and make it durable. Raises OSError."""
-        self._models.close()
+        self._memory.close()
         with system_errors():
             h5f.flush(self._file)
             if self._in_memory:
@@ -110,30 +118,54 @@ class File:
 
     def abandon(self):
         """Give the file up, in whatever state it is."""
-        self._models.close()
+        self._memory.close()
         self._root = None
         with contextlib.suppress(OSError, RuntimeError):    # what could not be written before cannot be now
             self._file.close()
 
-    def _model(self, layout, total):
-        """The name of the model of a group that has one table of `layout` with `total` rows."""
-        key = (layout, total)
-        name = self._tables.get(key)
-        if name is None:
-            name = self._tables[key] = b"%d" % len(self._tables)
-            h5o.copy(self._models, b"group", self._models, name)
-            self._make(self._models, name + b"/" + layout.table.name.encode(), layout, total)
-        return name
+    def _model(self, layout, chunk, attributes):
+        """The `_Model` of a table of `layout` whose attributes are as long as `attributes`."""
+        key = (layout, chunk, *((name, len(text), len(text.encode())) for name, text in attributes.items()))
+        model = self._models.get(key)
+        if model is None:
+            if len(self._models) == _MODELS:
+                self._models.clear()
+                self._memory.close()
+                self._memory = _memory_file(b"models")
+            creation = _creation(chunk, self.level)
+            model = _Model(self._memory, b"%d" % len(self._models), layout, self.kind(layout), attributes, creation)
+            self._models[key] = model
+        return model
 
-    def _make(self, parent, name, layout, total):
-        space = h5s.create_simple((total,), (h5s.UNLIMITED,))
-        table = h5d.create(parent, name, self.kind(layout), space, _creation(chunk_rows(total), self.level))
-        set_text(table, "CLASS", "TABLE")
-        set_text(table, "VERSION", "2.7")
-        set_int(table, "NROWS", total)
-        set_int(table, "backend_version", BACKEND_VERSION)
-        set_all(table, layout.attributes)
-        return table
+
+class _Model:
+    """A group `name` of a file in memory with one table of one chunk, to be changed in place and then copied."""
+
+    def __init__(self, file, name, layout, kind, attributes, creation):
+        self.name, self._total = name, 0
+        group = _group(file, name)
+        self._table = _table(group, layout.table.name, layout, kind, 0, creation)
+        self._texts = dict(attributes)
+        self._attributes = {}
+        for attribute, text in attributes.items():
+            target = self._table if attribute == "TITLE" else group
+            set_text(target, attribute, text)
+            self._attributes[attribute] = h5a.open(target, attribute.encode())
+        self._rows = h5a.open(self._table, b"NROWS")
+
+    def change(self, total, attributes, chunk):
+        """Make it the table of `total` rows in `chunk`, with `attributes` as long as those that it was made with."""
+        if total != self._total:
+            self._table.set_extent((0,))    # from more rows to less HDF5 would unpack the chunk to clear its end
+            self._table.set_extent((total,))
+            self._rows.write(numpy.array(total, "<i8"), _INT)
+            self._total = total
+        for name, text in attributes.items():
+            if text != self._texts[name]:
+                data = text.encode()
+                self._attributes[name].write(numpy.array(data), _text_type(len(data), data.isascii()))
+                self._texts[name] = text
+        self._table.write_direct_chunk((0,), chunk)
 
 
 @contextlib.contextmanager
@@ -203,6 +235,30 @@ def _text_type(size, ascii_only):
     return kind
 
 
+def _title(job):
+    return "Metrics for the Job %s" % job.text
+
+
+def _group(parent, name):
+    """A new group."""
+    plain = h5p.create(h5p.GROUP_CREATE)
+    plain.set_obj_track_times(False)
+    group = h5g.create(parent, name, gcpl=plain)
+    _group_attributes(group)
+    return group
+
+
+def _table(parent, name, layout, kind, total, creation):
+    """A new table for `total` rows of the HDF5 type `kind`, without a title yet."""
+    table = h5d.create(parent, name.encode(), kind, h5s.create_simple((total,), (h5s.UNLIMITED,)), creation)
+    set_text(table, "CLASS", "TABLE")
+    set_text(table, "VERSION", "2.7")
+    set_int(table, "NROWS", total)
+    set_int(table, "backend_version", BACKEND_VERSION)
+    set_all(table, layout.attributes)
+    return table
+
+
 def _group_attributes(group):
     for name, text in (("CLASS", "GROUP"), ("TITLE", ""), ("VERSION", "1.0")):
         set_text(group, name, text)
@@ -223,6 +279,7 @@ def _access():
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(*_LIBVER)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_meta_block_size(_META_STEP)
     return access
 
 
