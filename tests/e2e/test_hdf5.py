@@ -94,7 +94,7 @@ def test_kill_9_at_any_moment_stores_every_batch_once_in_files_that_open(tmp_pat
     dice, port, last = random.Random(5), free_port(), 0
     arguments = ("--hdf5-filepath", tmp_path / name, "--hdf5-window", "0.3", "-s", "0.05")
     with Watcher(tmp_path) as watcher:
-        for _ in range(10):
+        for _ in range(5):
             with Collector(tmp_path, *arguments, port=port) as running, Node(running.native) as node:
                 last = max(last, node.hello(sequence=last)["upto"])
                 for _ in range(3):
