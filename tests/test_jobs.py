@@ -10,7 +10,7 @@ import pytest
 import cgroups
 from cgroups import names, until, watch
 from colmet.node.clock import SECOND, boottime
-from colmet.node.jobs import check_pattern, identify
+from colmet.node.patterns import check_pattern, identify
 
 def watches():
     """Number of inotify watches of this process (proc(5), fdinfo)."""

@@ -2,6 +2,7 @@
 
 All is looked at again when the kernel lost events, and every minute in any case.
 """
+import errno
 import os
 import re
 import select
@@ -12,44 +13,19 @@ from colmet.node.ending import read_facts
 from colmet.node.finder import Finder, Place
 from colmet.node.job import Job, oldest_process
 from colmet.node.log import Faults
+from colmet.node.patterns import DEFAULT_PATTERNS, identify
 from colmet.node.processes import Process, Thread, Tree
 from colmet.node.watch import Watches
 
 DEFAULT_ROOTS = ("/dev/oar_cgroups_links/cpuset/oar/",)
-DEFAULT_PATTERNS = (r"_(\d+)$",)
 MS = 10 ** 6                    # ns
 SCAN_NS = 60_000 * MS           # between two listings of everything
 SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
 LOOK_NS = 50 * MS               # between two looks into a young job without tasks
 YOUNG_NS = 1_000 * MS           # age up to which it is looked into so often
+NO_FILES = (errno.EMFILE, errno.ENFILE)
 CHECK_NS = 500 * MS             # between two looks whether the roots are still the same
 GAP_NS = (20 * MS, 200 * MS)    # least and most time from a tick to an extra one
-
-
-def check_pattern(text):
-    """"" or what is wrong with `text` as a pattern for job ids."""
-    try:
-        groups = re.compile(text).groups
-    except re.error as error:
-        return "not a regular expression: %s" % error
-    return "" if groups else "has no group for the job's id; write one in parentheses, as in %s" % DEFAULT_PATTERNS
-
-
-def identify(name, patterns):
-    """(id, user) of a directory's `name`, by the first of the compiled `patterns` that is found in it and has an id
-    in its group 1; None when it is no job's. Id 0 is the node's and no job's. The user is what stands before the
-    match, with a "_" between: ``alice_12``."""
-    for pattern in patterns:
-        match = pattern.search(name)
-        if match and match.group(1) and match.group(1).strip("0"):
-            before, found = name[:match.start()], match.group()
-            user = before[:-1] if before.endswith("_") else before if found.startswith("_") else ""
-            return _text(match.group(1)), _text(user)
-    return None
-
-
-def _text(name):
-    return os.fsencode(name).decode("utf-8", "replace")
 
 
 class Jobs:
@@ -97,9 +73,8 @@ class Jobs:
             self._next_check = 0
             self._follow()
         self._followed = False
-        for job in [job for job in self._numbered if not any(part.alive() for part in job.parts)]:
-            self._numbered.remove(job)
-            self.finish(job)
+        if self._numbered:
+            self._spared(self._end_numbered)
         return list(self._jobs.values())
 
     def ended(self):
@@ -202,7 +177,9 @@ class Jobs:
 
     def _follow(self, events=True):
         """Take up what happened; without `events` there is none to read."""
-        now = boottime()
+        self._spared(self._look_around, boottime(), events)
+
+    def _look_around(self, now, events):
         if now >= self._next_scan:
             self._finder.scan()
             self._next_look = 0
@@ -244,10 +221,25 @@ class Jobs:
 
     def _exited(self, fd):
         """The process of `fd` ended, and its job if nothing else of it runs."""
-        job = self._pidfds.pop(fd)
+        del self._pidfds[fd]
         os.close(fd)
-        if not any(part.alive() for part in job.parts):
+        self._spared(self._end_numbered)
+
+    def _end_numbered(self):
+        for job in [job for job in self._numbered if not any(part.alive() for part in job.parts)]:
+            self._numbered.remove(job)
             self.finish(job)
+
+    def _spared(self, work, *arguments):
+        """Do `work`; where no file could be opened any more, that is told, and all is looked at again in a second."""
+        try:
+            work(*arguments)
+        except OSError as error:
+            if error.errno not in NO_FILES:
+                raise
+            self._faults.add("files", "no more files can be opened (%s): jobs that come now may be missed, until some "
+                             "are closed; raise the limit (LimitNOFILE=, ulimit -n)" % error.strerror)
+            self._next_scan = boottime() + SCAN_BLIND_NS
 
     def _end_by_facts(self):
         facts, self._facts = read_facts(self._facts), None

@@ -1,4 +1,5 @@
 """colmet-node: measures the jobs of this node and sends what it finds to colmet-collector."""
+import gc
 import os
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from zlib import crc32
 
 import zmq
 
+from colmet.common.limits import raise_file_limit
 from colmet.common.metrics import TABLES, job
 from colmet.common.notify import notify
 from colmet.common.options import Usage
@@ -28,6 +30,7 @@ class Node:
     """All parts of a running node, put together from `values` (`colmet.node.settings`). Raises zmq.ZMQError."""
 
     def __init__(self, values):
+        raise_file_limit()      # three are kept for each job, `colmet.node.counters`
         self.values, self.signals = values, Signals()
         session = int.from_bytes(os.urandom(8), "little") >> 1
         hello = {"node": values.hostname, "cluster": values.cluster, "session": session}
@@ -49,6 +52,8 @@ class Node:
     def run(self, argv):
         """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal.
         Returns the exit code: 1 where the sender died of a fault of its own."""
+        gc.collect()
+        gc.freeze()         # what is here stays: no collection looks at it again
         notify("READY=1")
         start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
         self.sender.announce = not self.sender.reached

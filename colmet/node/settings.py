@@ -9,7 +9,8 @@ import socket
 from colmet.common.metrics import TABLES
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
 from colmet.common.wire import MAX_NAME
-from colmet.node.jobs import DEFAULT_PATTERNS, DEFAULT_ROOTS, check_pattern
+from colmet.node.jobs import DEFAULT_ROOTS
+from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 
 PROGRAM = "colmet-node"
 DESCRIPTION = "Measures the jobs of this node and sends what it finds to colmet-collector."
