@@ -12,6 +12,7 @@ from colmet.collector.log import log
 from colmet.collector.sockets import receive
 
 SYNC_EVERY = 0.05       # s between syncs, at least, unless --sample-period is shorter
+QUICK = 20000           # messages a second that one sender is thought to send at most
 TURN = 200              # messages taken from one socket before the other has its turn
 TICK = 1.0              # s between calls of the writers' housekeeping
 LAST_WORDS = 0.3        # s without a message, after which nothing waits in the sockets any more
@@ -35,9 +36,10 @@ class Receiver:
     def run(self, stopping, tick, wake):
         """Receive until `stopping()`; `tick()` is called about once a second and after `wake` became readable:
         file descriptors, which are emptied. Raises OSError where the journal cannot be synced."""
-        poller = zmq.Poller()
+        poller, wakers = zmq.Poller(), zmq.Poller()
         for descriptor in wake:
             poller.register(descriptor, zmq.POLLIN)
+            wakers.register(descriptor, zmq.POLLIN)
         if self.router:
             poller.register(self.router, zmq.POLLIN)
         next_tick = 0.0
@@ -45,13 +47,15 @@ class Receiver:
             self._listen(poller)
             now = time.monotonic()
             ready = dict(poller.poll(max(0.0, min(next_tick, self._due(now)) - now) * 1000))
-            self.take(now + SYNC_EVERY)
+            count = self.take(now + SYNC_EVERY)
             now = time.monotonic()
             if now >= self._due(now):
                 self.push()
             if now >= next_tick or any(descriptor in ready for descriptor in wake):
                 tick()
                 next_tick = now + TICK
+            if count:
+                self._doze(wakers, next_tick)
 
     def take(self, until):
         """Take what waits, until nothing does or `until` (monotonic s); returns the number of messages."""
@@ -87,6 +91,16 @@ class Receiver:
             log.error("the journal is full: a message of %d bytes is lost", len(self._held))
         self.push()
 
+    def _doze(self, wakers, until):
+        """Let messages gather until the next sync can be, as no acknowledgement leaves before: to be woken by each
+        costs more than to take it. `wakers` and the time `until` (monotonic s) end it, or --zeromq-hwm does where
+        it is so low that senders might be held back meanwhile."""
+        now = time.monotonic()
+        until = min(until, self._last_sync + min(SYNC_EVERY, self.options.sample_period))
+        until = min(until, now + (self.options.zeromq_hwm or QUICK) / QUICK)
+        if now < until:
+            wakers.poll((until - now) * 1000)
+
     def _listen(self, poller):
         """Leave messages of 0.6 where they are while the journal is full: ZeroMQ holds their senders back."""
         if self.pull and self._open():
@@ -121,7 +135,8 @@ class Receiver:
 
     def _try(self, take, frames):
         """Whether the journal took the message."""
-        before = self.intake.journal.end
+        journal = self.intake.journal
+        before = journal.end
         try:
             take(frames)
         except OSError as error:
@@ -130,8 +145,9 @@ class Receiver:
                           os.strerror(error.errno))
             self.full, self._again = True, time.monotonic() + TICK
             return False
-        if self.intake.journal.end != before:
-            self._dirty_since = self._dirty_since or time.monotonic()
+        if journal.end != before:
+            if self._dirty_since is None:
+                self._dirty_since = time.monotonic()
             if self.full:
                 log.error("%s: there is room again; going on", self.intake.journal.directory)
             self.full = False

@@ -221,14 +221,13 @@ def _whole_entry(file, place, size):
 
 
 def _write(file, parts, place):
-    data = parts
-    left = sum(map(len, parts))
-    while left:
-        written = os.pwritev(file, data, place)
-        left -= written
+    written = os.pwritev(file, parts, place)
+    left = sum(map(len, parts)) - written
+    while left:                         # the disk took a part of it: the rest says why
         place += written
-        if left:                        # the disk took a part of it: the rest says why
-            data = [b"".join(data)[written:]]
+        parts = [b"".join(parts)[-left:]]
+        written = os.pwritev(file, parts, place)
+        left -= written
 
 
 def _lock(descriptor, directory):
