@@ -61,6 +61,34 @@ def test_schemas_travel(table):
     assert back.legacy == table.legacy
 
 
+def test_headers_read_in_halves_are_what_the_whole_is():
+    """`Tails` keeps what was checked; no header may be taken, or taken for another, because of it."""
+    tails, frames = wire.Tails(), wire.pack(whole())
+    for _ in range(2):
+        assert wire.unpack(frames, KNOWN, tails)[0] == whole()
+    head, tail = frames[0].split(b',"jobs":')
+    for bad in (b"{", b"", head[:-1], head + b",", head + b',"x":{', b'{"node":"x"', b'{"node":"x,', head + b"}"):
+        with pytest.raises(wire.Malformed):
+            wire.unpack([bad + b',"jobs":' + tail] + frames[1:], KNOWN, tails)
+    blank = b" " * (wire.MAX_HEADER // 2)
+    with pytest.raises(wire.Malformed, match="header too long"):
+        wire.unpack([head + blank + b',"jobs":' + blank + tail] + frames[1:], KNOWN, tails)
+    other = wire.unpack([head + b',"jobs":' + tail[:-1] + b',"node":"other"}'] + frames[1:], KNOWN, tails)[0]
+    assert other.node == "other" and other.jobs == whole().jobs
+    doubled = wire.unpack([head + b',"jobs":[],"jobs":' + tail] + frames[1:], KNOWN, tails)[0]
+    assert doubled == whole() == wire.unpack(frames, KNOWN, tails)[0]
+
+
+def test_the_halves_of_headers_take_bounded_room(monkeypatch):
+    monkeypatch.setattr(wire, "MAX_TAILS", 1000)
+    tails = wire.Tails()
+    for number in range(100):
+        each = batch()
+        each.jobs.append({"job": str(number)})
+        assert wire.unpack(wire.pack(each), KNOWN, tails)[0] == each
+        assert sum(map(len, tails._known)) <= 1000
+
+
 def changed(**fields):
     """Frames of a good batch with `fields` of its header replaced."""
     header, *data = wire.pack(batch())

@@ -131,6 +131,8 @@ def _block_fault(block, name, rows, batch):
 def _header(data, tails):
     """(batch without blocks, what the header says of them). Where both halves are JSON objects with other names,
     the whole is the object of both; where not, the whole tells what is wrong, if anything is."""
+    if len(data) > MAX_HEADER:
+        raise Malformed("header too long")
     head, _, tail = bytes(data).partition(b"," + _JOBS[1:])
     try:
         jobs, strings, blocks = tails.read(tail)
