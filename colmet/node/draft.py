@@ -27,7 +27,7 @@ class Draft:
         """Take {table name: [(job, instance, values)]} of one source. Rows of jobs that are not named are left out:
         those of a slow source may be of one that went meanwhile."""
         for name, found in rows.items():
-            if name not in self._wanted:
+            if not found or name not in self._wanted:
                 continue
             known = [row for row in found if row[0] in self._places]
             block = pack_rows(TABLES[name], [(self._places[job], self._place(instance), values)

@@ -16,6 +16,7 @@ UNREADABLE = _VANISHED + (errno.EACCES, errno.EPERM)        # gone, or not for t
 _THREADED = errno.EOPNOTSUPP    # v2 lists the processes of a threaded cgroup in the one above, where they are read
 _LISTS = ("tasks", "cgroup.threads", "cgroup.procs")        # of v1, of v2, of both
 _READ_BYTES = 65536
+_decode = json.JSONDecoder().raw_decode
 _PIECE_LEAST = 4096 - 16        # bytes that a read gives when more follow: a page less a number and its newline
 
 
@@ -44,7 +45,7 @@ def numbers(path):
         raise
     finally:
         os.close(fd)
-    ids = json.loads(b"[" + data.strip().replace(b"\n", b",") + b"]")
+    ids, _ = _decode("[%s]" % data.decode("ascii").strip().replace("\n", ","))
     if data[:2] == b"0\n" or b"\n0\n" in data:      # v2 writes 0 for a task outside our pid namespace
         ids = [id for id in ids if id]
     return ids

@@ -13,6 +13,7 @@ from colmet.node.clock import SECOND, boottime
 from colmet.node.log import TELL, Faults, log
 from colmet.node.sender06 import LegacyLink
 from colmet.node.sender_native import NativeLink
+from colmet.node.sockets import IN
 
 FOREVER = -1
 GRACE = 5 * SECOND              # for the 0.6 address to answer, before it is said that nobody does
@@ -120,7 +121,9 @@ class Sender(threading.Thread):
 
     def _wait(self, now, links):
         """Wait until there is something to do; the sockets and descriptors that are ready."""
-        polls = [(self.outbox.fileno(), zmq.POLLIN)] + [each for link in links for each in link.polls()]
+        polls = [(self.outbox.fileno(), IN)]
+        for link in links:
+            polls += link.polls()
         times = [link.deadline() for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
         if self.native and self.legacy and self.native.mute_since is not None and len(links) < 2:
             times.append(self.native.mute_since + self._patience())

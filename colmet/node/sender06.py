@@ -5,7 +5,7 @@ A batch counts as delivered when ZeroMQ took it; what ZeroMQ holds when the coll
 import zmq
 
 from colmet.common import wire, wire06
-from colmet.node.sockets import Endpoint
+from colmet.node.sockets import OUT, Endpoint
 
 
 class LegacyLink:
@@ -25,7 +25,7 @@ class LegacyLink:
 
     def polls(self):
         """(socket, flags) to wait for."""
-        return self._endpoint.polls(zmq.POLLOUT if self._blocked else 0)
+        return self._endpoint.polls(OUT if self._blocked else 0)
 
     def deadline(self):
         """Nothing is due by itself."""

@@ -8,7 +8,7 @@ import zmq
 from colmet.common import wire
 from colmet.node.clock import SECOND
 from colmet.node.log import log
-from colmet.node.sockets import Endpoint
+from colmet.node.sockets import OUT, Endpoint
 
 PATIENCE = 10 * SECOND          # for an acknowledgement, at least
 LONGEST = 300 * SECOND
@@ -33,11 +33,13 @@ class NativeLink:
         self._pause = PAUSE
         self._retry = 0
         self._greeted = self._blocked = False
+        self._takers = {"hello": self._take_hello, "ack": self._take_ack, "need": self._take_need,
+                        "refuse": self._take_refuse}
         self._given = set()             # fingerprints that were asked for and sent over this connection
 
     def polls(self):
         """(socket, flags) to wait for."""
-        out = zmq.POLLOUT if self._blocked or not self._greeted else 0
+        out = OUT if self._blocked or not self._greeted else 0
         return self._endpoint.polls(out)
 
     def deadline(self):
@@ -107,11 +109,9 @@ class NativeLink:
 
     def _take(self, frames, now):
         """One message of the collector, whatever it is."""
-        takers = {"hello": self._take_hello, "ack": self._take_ack, "need": self._take_need,
-                  "refuse": self._take_refuse}
         try:
             fields, _ = wire.parse(frames)
-            taker = takers.get(fields["type"])
+            taker = self._takers.get(fields["type"])
             if taker is None:
                 raise wire.Malformed("message of an unknown type")
             taker(fields, now)

@@ -6,6 +6,9 @@ import zmq
 _EVENT = struct.Struct("=HI")           # of a monitor's first frame, zmq_socket_monitor(3)
 MAX_MESSAGE = 8 * 2 ** 20               # bytes of an answer; longer ones cut the connection
 RECONNECT = (200, 5000)                 # ms between tries of ZeroMQ itself: first, and most
+# Plain numbers: to join flags of zmq costs more than the call that takes them.
+IN, OUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+_NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
@@ -47,12 +50,12 @@ class Endpoint:
         self.connected = False
 
     def polls(self, out):
-        """(socket, flags) to poll; `out` is zmq.POLLOUT when there is something to send."""
+        """(socket, flags) to poll; `out` is OUT when there is something to send."""
         if self._socket is None:
             return []
-        reads = zmq.POLLIN if self._kind != zmq.PUSH else 0
+        reads = IN if self._kind != zmq.PUSH else 0
         mine = [(self._socket, reads | out)] if reads | out else []
-        return mine + [(self._monitor, zmq.POLLIN)]
+        return mine + [(self._monitor, IN)]
 
     def lost(self, ready):
         """Read what the monitor has to say, if it is among `ready`, the sockets that can be read: True when a
@@ -60,7 +63,7 @@ class Endpoint:
         lost = False
         while self._monitor in ready:
             try:
-                event, _ = _EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+                event, _ = _EVENT.unpack(self._monitor.recv_multipart(_NOBLOCK)[0])
             except zmq.Again:
                 break
             self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -72,14 +75,16 @@ class Endpoint:
         if self._socket not in ready:
             return None
         try:
-            return self._socket.recv_multipart(zmq.NOBLOCK)
+            return self._socket.recv_multipart(_NOBLOCK)
         except zmq.Again:
             return None
 
     def send(self, frames):
         """Hand over one message; False when there is no connection or it has no room."""
         try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
+            for frame in frames[:-1]:
+                self._socket.send(frame, _MORE)
+            self._socket.send(frames[-1], _NOBLOCK)
             return True
         except zmq.Again:
             return False
