@@ -88,13 +88,14 @@ class Window:
         self._first_string.append(seen.first_string)
         self._involved.append(seen.involved)
         for block in batch.blocks:
+            rows = block.rows
             mine = self._blocks.get(block.table.fingerprint)
             if mine is None:
                 mine = self._blocks[block.table.fingerprint] = _Block(block.table)
             mine.cells += block.data
             mine.batches.append(number)
-            mine.counts.append(block.rows)
-            self.rows += block.rows
+            mine.counts.append(rows)
+            self.rows += rows
             self.bytes += len(block.data)
         self.bytes += BATCH_BYTES
 

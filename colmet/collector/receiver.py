@@ -96,8 +96,8 @@ class Receiver:
         costs more than to take it. `wakers` and the time `until` (monotonic s) end it, or --zeromq-hwm does where
         it is so low that senders might be held back meanwhile."""
         now = time.monotonic()
-        until = min(until, self._last_sync + min(SYNC_EVERY, self.options.sample_period))
-        until = min(until, now + (self.options.zeromq_hwm or QUICK) / QUICK)
+        most = min(SYNC_EVERY, self.options.sample_period, (self.options.zeromq_hwm or QUICK) / QUICK)
+        until = min(until, self._due(now), now + most)
         if now < until:
             wakers.poll((until - now) * 1000)
 
