@@ -13,6 +13,7 @@ from colmet.collector.sockets import receive
 
 SYNC_EVERY = 0.05       # s between syncs, at least, unless --sample-period is shorter
 QUICK = 20000           # messages a second that one sender is thought to send at most
+MORE_FOLLOW, NO_WAIT = int(zmq.SNDMORE | zmq.NOBLOCK), int(zmq.NOBLOCK)      # pyzmq joins its own flags slowly
 TURN = 200              # messages taken from one socket before the other has its turn
 TICK = 1.0              # s between calls of the writers' housekeeping
 LAST_WORDS = 0.3        # s without a message, after which nothing waits in the sockets any more
@@ -163,7 +164,10 @@ class Receiver:
 
     def _send(self, identity, frames):
         try:
-            self.router.send_multipart([identity] + frames, zmq.NOBLOCK)
+            self.router.send(identity, MORE_FOLLOW)
+            for frame in frames[:-1]:
+                self.router.send(frame, MORE_FOLLOW)
+            self.router.send(frames[-1], NO_WAIT)
         except zmq.ZMQError as error:
             log.debug("an answer could not be sent: %s", error)
 
