@@ -252,8 +252,9 @@ import sys
 from pathlib import Path
 from colmet.node.clock import boottime
 from colmet.node.jobs import Jobs
-from colmet.node.log import set_level
-set_level(0)
+from colmet.common.log import show
+from colmet.node.log import log
+show(log, 0)
 root = Path(sys.argv[1])
 jobs = Jobs(Path("/"), [str(root)])
 for number in (1, 2, 3):

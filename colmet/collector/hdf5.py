@@ -13,8 +13,9 @@ from colmet.collector.entries import Entries
 from colmet.collector.hdf5_rows import Window
 from colmet.collector.hdf5_store import Fixed, Windows
 from colmet.collector.hdf5_target import Refused
-from colmet.collector.log import log, set_up, tell
+from colmet.collector.log import log, tell
 from colmet.common.journal import SCHEMAS, read, segments, settle
+from colmet.common.log import show
 
 POLL = 1.0                      # s between looks at the journal
 BACK_OFF = (5.0, 300.0)         # s before what failed is tried again: at first, and at most
@@ -31,7 +32,7 @@ class Span:
 
 def run(settings, journal, connection):
     """Write what the journal holds until told to stop. Exits with 1 where the last could not be written."""
-    set_up(settings.verbose)
+    show(log, settings.verbose)
     try:
         locked, store = open_store(settings)
     except Refused as refusal:

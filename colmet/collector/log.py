@@ -1,25 +1,14 @@
-"""What the collector says: lines on stderr that begin with its name, and faults, each kind told once for a peer."""
+"""What the collector says, and faults, each kind told once for a peer. `colmet.common.log` shows it."""
 import logging
 import sys
 from collections import Counter
 
 from colmet.common.names import safe
 
-TOLD = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)   # without -v, with -v, -vv, -vvv
 MAX_FAULTS = 10000          # pairs of peer and kind that are told apart
 OTHERS = "other peers"
 
 log = logging.getLogger("colmet-collector")
-
-
-def set_up(verbose):
-    """Show what `verbose`, the number of -v, asks for; errors always."""
-    log.setLevel(TOLD[min(verbose, len(TOLD) - 1)])
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        log.addHandler(handler)
-        log.propagate = False
 
 
 def tell(text):

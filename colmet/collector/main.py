@@ -14,7 +14,7 @@ import zmq
 from colmet import __version__
 from colmet.collector import hdf5_target, sockets
 from colmet.collector.intake import Intake, replay
-from colmet.collector.log import Faults, log, set_up, tell
+from colmet.collector.log import Faults, log, tell
 from colmet.collector.place import Unusable, open_journal
 from colmet.collector.receiver import Receiver
 from colmet.collector.sequences import Sequences
@@ -22,6 +22,8 @@ from colmet.collector.settings import OPTIONS, PROGRAM, settings
 from colmet.collector.stdout import Stdout
 from colmet.collector.upkeep import Upkeep
 from colmet.collector.writers import Child, Refused
+from colmet.common.limits import raise_file_limit
+from colmet.common.log import show
 from colmet.common.notify import notify
 from colmet.common.options import Usage
 
@@ -38,7 +40,7 @@ def main(argv=None):
     except Usage as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
-    set_up(options.verbose)
+    show(log, options.verbose)
     collector = Collector(argv, options)
     try:
         collector.start()
@@ -72,7 +74,7 @@ class Collector:
         options = self.options
         if options.hdf5_filepath:
             hdf5_target.check_target(options.hdf5_filepath)
-        files = sockets.raise_file_limit()
+        files = raise_file_limit()
         self.context.set(zmq.MAX_SOCKETS, min(files, self.context.get(zmq.SOCKET_LIMIT)))
         self.journal = open_journal(options)
         router, pull, off = self._bind()
@@ -195,7 +197,7 @@ class Collector:
             setattr(self.options, name, getattr(options, name))
         for name in sorted(set(changed) - set(RELOADED + HDF5)):
             log.error("--%s: takes effect at the next start", name.replace("_", "-"))
-        set_up(self.options.verbose)
+        show(log, self.options.verbose)
         self.upkeep.limit = self.options.journal_size
         return self._seal(bool(set(changed) & set(HDF5)))
 

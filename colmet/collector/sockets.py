@@ -2,7 +2,6 @@
 import errno
 import os
 import re
-import resource
 import socket
 
 import zmq
@@ -16,13 +15,6 @@ _HEARTBEAT = 30000      # ms between signs of life to a peer; one mute for twice
 
 class Unbound(Exception):
     """Nothing can be received at a URI; the text is one line: why, and what to do."""
-
-
-def raise_file_limit():
-    """Allow as many open files as this process may have, one for each peer; returns how many."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most
 
 
 def bind(context, kind, uri, option, hwm):

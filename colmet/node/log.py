@@ -1,21 +1,9 @@
-"""Lines on stderr, each beginning with the program's name."""
+"""What the node says, and faults, each kind told once. `colmet.common.log` shows it."""
 import logging
-import sys
 
-LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)    # nothing, -v, -vv, -vvv
 TELL = logging.CRITICAL         # for lines that are always shown though nothing is wrong
 
 log = logging.getLogger("colmet-node")
-
-
-def set_level(verbose):
-    """Let through what `verbose`, the number of -v, asks for. Errors always are."""
-    log.setLevel(LEVELS[min(verbose, len(LEVELS) - 1)])
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        log.addHandler(handler)
-        log.propagate = False
 
 
 class Faults:

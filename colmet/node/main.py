@@ -8,6 +8,7 @@ from zlib import crc32
 import zmq
 
 from colmet.common.limits import raise_file_limit
+from colmet.common.log import show
 from colmet.common.metrics import TABLES, job
 from colmet.common.notify import notify
 from colmet.common.options import Usage
@@ -17,7 +18,7 @@ from colmet.node.ending import Ending
 from colmet.node.health import Health
 from colmet.node.history import History
 from colmet.node.jobs import Jobs
-from colmet.node.log import log, set_level
+from colmet.node.log import log
 from colmet.node.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.sender import Sender
@@ -79,7 +80,7 @@ class Node:
             return
         for flag in changed(self.values, values):
             log.error("%s: its change needs a restart", flag)
-        set_level(values.verbose)
+        show(log, values.verbose)
         self.sources.follow(values)
         self.sampler.change(self.sources.on, values.tables, [sources.period(s.name, values) for s in self.sources.on])
         start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
@@ -106,10 +107,10 @@ def _delay(values):
 def main(argv=None):
     """The exit code: 0 after SIGTERM, 2 for a wrong command line, 1 where the machine refuses."""
     argv = sys.argv[1:] if argv is None else argv
-    set_level(0)
+    show(log, 0)
     try:
         values = settings(argv, sources.names())
-        set_level(values.verbose)
+        show(log, values.verbose)
         for line in start.going_on_without(values):
             log.error("%s", line)
         return Node(values).run(argv)
