@@ -143,3 +143,20 @@ def test_what_a_killed_run_left_goes_at_the_next_one_and_what_still_runs_stays()
     if not left:
         pytest.skip("needs cgroup v1: a pids hierarchy")
     assert [line.rpartition("/")[2][:7] for line in left.splitlines()[1:]] == ["colmet_"]
+
+
+@pytest.mark.root
+def test_the_cgroup_of_a_command_that_just_ended_stays_for_its_last_readings():
+    first, second = (subprocess.Popen(["sleep", "1000"]) for _ in range(2))
+    own = cgroup.OwnCgroup(first.pid)
+    try:
+        first.kill()
+        first.wait()
+        other = cgroup.OwnCgroup(second.pid)        # of another `colmet run` that starts now
+        assert [path for path in own.directories if not path.exists()] == []
+        assert other.directories and own.directories
+    finally:
+        second.kill()
+        second.wait()
+        assert other.remove() == own.remove() == []
+    assert not [path for path in own.directories + other.directories if path.exists()]

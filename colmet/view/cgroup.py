@@ -4,6 +4,7 @@ One directory ``colmet_<pid>`` in each v1 hierarchy that counts something, or on
 of systemd (`colmet.view.scope`). See cgroups(7) and the kernel's admin-guide/cgroup-v1 and cgroup-v2.rst.
 """
 import errno
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -31,9 +32,11 @@ class Hierarchy(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A directory that was made, and the controllers enabled above it for its sake (v2)."""
+    """A directory that was made, the controllers enabled above it for its sake (v2), and a descriptor of it: the
+    lock on it says that its last readings are still to come, when the command has ended (-1: none)."""
     directory: Path
     enabled: tuple = ()
+    lock: int = -1
 
 
 def parse_mounts(text):
@@ -112,7 +115,7 @@ class OwnCgroup:
         try:
             _clear(parent)
             directory.mkdir()
-            self._made.append(Made(directory, enabled))
+            self._made.append(Made(directory, enabled, _lock(directory)))
             for name in CPUSET if "cpuset" in controllers else ():
                 (directory / name).write_text((parent / name).read_text())
             (directory / "cgroup.procs").write_text("%d\n" % self.pid)
@@ -183,9 +186,22 @@ def _clear(parent):
         pid = directory.name[len("colmet_"):]
         if pid.isdigit() and not os.path.exists("/proc/" + pid):
             try:
+                os.close(_lock(directory))
                 directory.rmdir()
             except OSError:
-                continue        # its command runs on without Colmet
+                continue        # its Colmet is still at work, or its command runs on without it
+
+
+def _lock(directory):
+    """A descriptor of `directory` that holds its lock (flock(2)), and is not inherited. Raises OSError where
+    another has it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _enable(parent):
@@ -231,12 +247,15 @@ def _remove(made):
     while True:
         for pid in processes(made.directory):
             _move(pid, made.directory.parent)
-        if _remove_tree(made.directory):
-            _disable(made.directory.parent, made.enabled)
-            return True
-        if time.monotonic() > end:
-            return False
+        gone = _remove_tree(made.directory)
+        if gone or time.monotonic() > end:
+            break
         time.sleep(PAUSE)
+    if gone:
+        _disable(made.directory.parent, made.enabled)
+    if made.lock >= 0:
+        os.close(made.lock)
+    return gone
 
 
 def _move(pid, directory):
