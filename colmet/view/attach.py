@@ -18,6 +18,7 @@ SECONDS = Option(("--for",), "stop measuring after this time", None, float, "s",
 OPTIONS = (measure.PERIOD, measure.OUTPUT, SECONDS)
 USAGE = "colmet attach [-s SECONDS] [-o FILE.hdf5] [--for SECONDS] PID|CGROUP"
 NOT_THERE = 1
+SINCE = "CPU, memory and I/O count from its own start, wall from that of the measuring"
 LOOK = 0.2                              # seconds between two looks whether it still runs
 JOB_NAME = re.compile(r"_(\d+)$")       # what the node takes a job's number from unless told
 
@@ -120,7 +121,7 @@ def _measure(measured, options, signals):
         measure.show(["%s: measuring %s until it ends or %s" % (PROGRAM, text.printable(measured.title), until)])
         end = _wait(measured, measuring, signals, limit)
         faults = measuring.finish({})
-        return 0 if measuring.account(end, len(os.sched_getaffinity(0)), notes=faults) else NOT_THERE
+        return 0 if measuring.account(end, notes=[SINCE] + faults) else NOT_THERE
     finally:
         measuring.close()
 

@@ -28,15 +28,20 @@ class NotStarted(Exception):
 
 
 class Signals:
-    """Blocks the signals that matter; `before` is the mask that the command gets back."""
+    """Blocks the signals that matter; `before` is the mask that the command gets back. `typed` says that one came
+    from the keyboard, so that the cursor stands behind a ^C."""
 
     def __init__(self):
+        self.typed = False
         self._child = signal.signal(signal.SIGCHLD, signal.SIG_DFL)     # ignored, it would leave nothing to wait for
         self.before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON + (signal.SIGCHLD,))
 
     def next(self, seconds):
         """The next signal's siginfo, or None when `seconds` have passed."""
-        return signal.sigtimedwait(PASSED_ON + (signal.SIGCHLD,), max(0, seconds))
+        info = signal.sigtimedwait(PASSED_ON + (signal.SIGCHLD,), max(0, seconds))
+        if info and info.si_code == FROM_KERNEL and info.si_signo in (signal.SIGINT, signal.SIGQUIT):
+            self.typed = True
+        return info
 
     def restore(self):
         """In the child, just before the command starts: everything as whoever started Colmet had it."""

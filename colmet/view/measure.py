@@ -139,7 +139,8 @@ class Measuring:
         shown = self.output.shown + (" (continued)" if self.output.continued else "")
         shown = shown if self.output.path.exists() else ""
         about = account.Circumstances(self.title, end, shown, cores, floor, tuple(notes))
-        show(account.lines(found, about, sys.stderr))
+        fresh = [""] if self.signals.typed and sys.stderr.isatty() else []
+        show(fresh + account.lines(found, about, sys.stderr))
         return there
 
     def close(self):

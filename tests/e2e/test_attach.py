@@ -48,6 +48,7 @@ def test_for_a_time_and_it_goes_on(place, burning):
     code, _, err = place.colmet("attach", "--for", "1.5", "-s", "0.3", "-o", "x.hdf5", burning.pid)
     job, row = job_row(place.cwd / "x.hdf5")
     assert code == 0 and burning.poll() is None and job == str(burning.pid)
+    assert "from its own start" in err and "%" not in line(err, "CPU")     # of its whole life, so no share of 1.5 s
     assert "still running" in line(err, "wall") and 1.4e9 < row["wall"] and row["cpu"] > 0.5e9
 
 

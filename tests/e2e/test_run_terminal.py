@@ -103,6 +103,7 @@ def test_ctrl_c_ends_a_command_that_does_not_mind_it(place):
     with Terminal(COLMET + ["run", "sh", "-c", "echo ready; exec sleep 1000"], place) as terminal:
         terminal.expect("ready")
         terminal.type("\x03")
+        terminal.expect("^C\r\n── colmet ──")             # not behind the ^C
         terminal.expect("exit 130 (SIGINT)")
         terminal.expect("saved in")
         assert terminal.wait() == 130
