@@ -88,6 +88,7 @@ def test_wait4_gives_facts_and_leaves_out_what_it_cannot_know():
     assert measure.used(usage, 10 * MIB) == {"cpu": 1_750_000_000, "peak_memory": 20 * MIB, "read_bytes": 1024,
                                              "write_bytes": 2048}
     assert measure.used(usage, 30 * MIB)["peak_memory"] is None
+    assert measure.used(usage, 10 * MIB, 250_000_000)["cpu"] == 1_500_000_000
 
 
 def test_what_python_adds_to_the_environment_is_taken_out(tmp_path):

@@ -15,8 +15,8 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 FROM_KERNEL = 0x80          # si_code of what the terminal sends (sigaction(2), SI_KERNEL)
 NOT_RUNNABLE, NOT_FOUND = 126, 127          # exit codes of env(1)
 INEXACT = 2 ** 20           # bytes by which the kernel's counts of a process's pages may be off
-_WORDS = struct.Struct("=qi")               # what the held process tells: its peak memory in KiB; then an errno
-_LEAST = struct.calcsize("=q")
+_BEFORE = struct.Struct("=qq")              # what the held process tells: its peak memory in KiB, its CPU time in ns
+_FAULT = struct.Struct("=i")                # and where it cannot become the command: an errno
 
 
 class NotStarted(Exception):
@@ -79,6 +79,7 @@ class Command:
     def __init__(self, words, signals):
         self.words = words
         self.floor = 0
+        self.before = 0             # ns of CPU time that it took while it was held, part of `usage`
         self.status = None          # as from wait4(2), and then
         self.usage = None           # a struct rusage
         go, self._go = os.pipe()
@@ -99,11 +100,12 @@ class Command:
         with open(self._tell, "rb", buffering=0, closefd=False) as pipe:
             told = pipe.readall()           # to its end, which is there when the command starts
         self._close()
-        if len(told) >= _LEAST:
-            self.floor = struct.unpack_from("=q", told)[0] * 1024 + INEXACT
-        if len(told) == _WORDS.size:
+        if len(told) >= _BEFORE.size:
+            peak, self.before = _BEFORE.unpack_from(told)
+            self.floor = peak * 1024 + INEXACT
+        if len(told) % _BEFORE.size:
             self.wait()
-            fault = _WORDS.unpack(told)[1]
+            fault = _FAULT.unpack(told[-_FAULT.size:])[0]
             code = NOT_FOUND if fault in (errno.ENOENT, errno.ENOTDIR) else NOT_RUNNABLE
             raise NotStarted("%s: %s" % (self.words[0], os.strerror(fault).lower()), code)
 
@@ -161,10 +163,11 @@ def _become(words, go, tell, signals):
         path, environ = shutil.which(words[0]) or words[0], original_environment()
         if os.read(go, 1):
             signals.restore()
-            os.write(tell, struct.pack("=q", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            os.write(tell, _BEFORE.pack(used.ru_maxrss, round((used.ru_utime + used.ru_stime) * 10 ** 9)))
             _execute(path, words, environ)
     except OSError as error:
-        os.write(tell, struct.pack("=i", error.errno))
+        os.write(tell, _FAULT.pack(error.errno))
     finally:
         os._exit(NOT_RUNNABLE)
 

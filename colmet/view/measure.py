@@ -158,9 +158,10 @@ def show(lines):
         pass
 
 
-def used(usage, floor):
-    """The facts that a struct rusage of wait4(2) holds: ns and bytes. A peak not above `floor`, what the process
-    held before it became the command, is not known."""
+def used(usage, floor, before=0):
+    """The facts that a struct rusage of wait4(2) holds: ns and bytes. From the time before the process became the
+    command, `before` ns of CPU are left out; a peak not above what it held then, `floor`, is not known."""
     peak = usage.ru_maxrss * 1024
-    return {"cpu": round((usage.ru_utime + usage.ru_stime) * 10 ** 9), "peak_memory": peak if peak > floor else None,
+    cpu = max(0, round((usage.ru_utime + usage.ru_stime) * 10 ** 9) - before)
+    return {"cpu": cpu, "peak_memory": peak if peak > floor else None,
             "read_bytes": usage.ru_inblock * 512, "write_bytes": usage.ru_oublock * 512}

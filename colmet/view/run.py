@@ -128,7 +128,7 @@ class Run:
         if left:
             self.notes.append("%d process%s still running: measured until the command ended"
                               % (len(left), " is" if len(left) == 1 else "es are"))
-        used = measure.used(self.command.usage, self.command.floor)
+        used = measure.used(self.command.usage, self.command.floor, self.command.before)
         try:
             faults = self.measuring.finish(used)
             self.measuring.account(self._in_words(), self.cores, self.command.floor, self.notes + faults, used)
