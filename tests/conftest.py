@@ -18,7 +18,7 @@ MARKERS = {
     "system": "installs packages or starts system services",
     "root": "needs root",
 }
-EVERYWHERE = ("test_new_backend.py", "test_known_load.py", "test_legacy_wire.py", "test_run.py")
+EVERYWHERE = ("test_new_backend.py", "test_known_load.py")
 
 
 def pytest_configure(config):

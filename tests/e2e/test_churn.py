@@ -11,7 +11,7 @@ from programs import wait_for
 
 pytest_plugins = ("harness",)
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-JOBS, WITHIN = 200, 55              # s, until the last of them begins
+JOBS, WITHIN = 200, 40              # s, until the last of them begins
 SHORTEST, LONGEST = 0.3, 5.0        # s that a job lives
 BURST = 10                          # jobs that a scheduler starts at one moment, now and then
 SEED = 20261121
