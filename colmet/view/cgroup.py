@@ -4,13 +4,13 @@ One directory ``colmet_<pid>`` in each v1 hierarchy that counts something, or on
 of systemd (`colmet.view.scope`). See cgroups(7) and the kernel's admin-guide/cgroup-v1 and cgroup-v2.rst.
 """
 import errno
-import fcntl
 import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from colmet.view import scope
+from colmet.view.hold import hold
 
 V1 = ("cpuacct", "memory", "blkio", "pids", "cpuset")   # not cpu: a group there changes what CPU time a task gets
 V2 = ("memory", "io", "pids")                           # cpu.stat is there without a controller
@@ -115,7 +115,7 @@ class OwnCgroup:
         try:
             _clear(parent)
             directory.mkdir()
-            self._made.append(Made(directory, enabled, _lock(directory)))
+            self._made.append(Made(directory, enabled, hold(directory)))
             for name in CPUSET if "cpuset" in controllers else ():
                 (directory / name).write_text((parent / name).read_text())
             (directory / "cgroup.procs").write_text("%d\n" % self.pid)
@@ -186,22 +186,10 @@ def _clear(parent):
         pid = directory.name[len("colmet_"):]
         if pid.isdigit() and not os.path.exists("/proc/" + pid):
             try:
-                os.close(_lock(directory))
+                os.close(hold(directory))
                 directory.rmdir()
             except OSError:
                 continue        # its Colmet is still at work, or its command runs on without it
-
-
-def _lock(directory):
-    """A descriptor of `directory` that holds its lock (flock(2)), and is not inherited. Raises OSError where
-    another has it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _enable(parent):

@@ -3,6 +3,7 @@
 They run in a session of their own, so that Ctrl-C does not reach them, end with this process (prctl(2),
 PR_SET_PDEATHSIG), tell by sd_notify(3) when they are ready, and write what they say to files in the folder.
 """
+import glob
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import colmet
 from colmet.common.parent import end_with
+from colmet.view.hold import hold
 
 IPC_BYTES = 107             # of a path in sockaddr_un (unix(7))
 READY = 60.0                # seconds to be ready
@@ -32,12 +34,13 @@ class Failed(Exception):
 
 
 class Daemon:
-    """One of the two. `name` is that of the program, `arguments` its command line."""
+    """One of the two. `name` is that of the program, `arguments` its command line; the descriptor `held` is kept open
+    in it."""
 
-    def __init__(self, name, arguments, folder, mask):
+    def __init__(self, name, arguments, folder, mask, held):
         self.name = name
         self.log = folder / (name + ".log")
-        self._arguments, self._folder, self._mask = arguments, folder, mask
+        self._arguments, self._folder, self._mask, self._held = arguments, folder, mask, held
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._channel.bind(str(folder / (name[7] + ".ready")))
         self.start()
@@ -56,7 +59,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module] + self._arguments, cwd=self._folder, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare,
+                stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare, pass_fds=[self._held],
                 env=environment(self._channel.getsockname()))
 
     def poll(self):
@@ -107,9 +110,11 @@ def environment(notify_socket):
 
 
 def private_folder():
-    """A new folder that only this user can enter, with a name short enough for sockets; raises Failed."""
+    """A new folder that only this user can enter, with a name short enough for sockets; raises Failed. What a
+    killed `colmet run` of this user left beside it goes."""
     for parent in (tempfile.gettempdir(), "/tmp"):
         try:
+            _clear(parent)
             folder = tempfile.mkdtemp(prefix="colmet-", dir=parent)
         except OSError as error:
             fault = "%s: %s; set TMPDIR" % (parent, error.strerror)
@@ -121,12 +126,24 @@ def private_folder():
     raise Failed(fault)
 
 
+def _clear(parent):
+    for folder in glob.glob(os.path.join(glob.escape(parent), "colmet-????????", "roots", "")):
+        folder = os.path.dirname(os.path.dirname(folder))
+        try:
+            if os.lstat(folder).st_uid == os.geteuid():
+                os.close(hold(folder))
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue        # its Colmet, or what that started, is still at work
+
+
 class Daemons:
     """Both, writing to the HDF5 file `output`; the node reads every `period` seconds what `targets` (options of
     colmet-node) name. `ended(seconds)` is called in every wait, lasts so long at most, and ends it by being true."""
 
     def __init__(self, output, period, targets, mask, ended):
         self.folder = private_folder()
+        self._held = hold(self.folder)
         self.facts = self.folder / "facts.json"
         self.journal = self.folder / "journal"
         self.restarted = 0
@@ -139,12 +156,13 @@ class Daemons:
         (self.folder / "roots").mkdir()         # an empty one, so that no other job of this machine is measured
         self.collector = Daemon("colmet-collector", [
             "--zeromq-bind-uri", uri, "--native-bind-uri", uri + ".native", "--no-legacy", "-s", "1",
-            "--hdf5-filepath", str(self._output), "--journal-dir", str(self.journal)], self.folder, self._mask)
+            "--hdf5-filepath", str(self._output), "--journal-dir", str(self.journal)],
+            self.folder, self._mask, self._held)
         self.node = Daemon("colmet-node", [
             "--zeromq-uri", uri, "--native-uri", uri + ".native", "--wire", "native",
             "--zeromq-linger", str(LINGER), "-s", "%g" % self._period,
             "--enable-jobproc", "--cpuset_rootpath", str(self.folder / "roots"), "--exit-facts", str(self.facts)]
-            + self._targets, self.folder, self._mask)
+            + self._targets, self.folder, self._mask, self._held)
         return self._wait_ready()
 
     def _wait_ready(self):
@@ -207,3 +225,4 @@ class Daemons:
         limit = time.monotonic() + REMOVAL
         while self.folder.exists() and time.monotonic() < limit:
             shutil.rmtree(self.folder, ignore_errors=True)      # the collector's writer may be on its way out
+        os.close(self._held)

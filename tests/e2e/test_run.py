@@ -137,6 +137,20 @@ def test_a_killed_collector_costs_nothing(place):
     assert line(err, "complete") and job_row(place.file())[1]["samples"] >= 2
 
 
+def test_a_killed_colmet_leaves_the_file_and_the_next_one_takes_the_rest_away(place):
+    with place.start("run", "-s", "0.2", "sh", "-c", "echo $$; exec sleep 1000 > /dev/null 2>&1") as process:
+        pid = int(process.stdout.readline())
+        node = place.daemon("node")
+        process.kill()
+        process.communicate(timeout=60)
+    os.kill(pid, 0)                                     # the command goes on
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not place.processes() and not os.path.exists("/proc/%d" % pid), 60, "end of all processes")
+    assert place.file().exists() and len(os.listdir(place.temporary)) == 1 and node
+    assert place.colmet("run", "-o", "next.hdf5", "true")[0] == 0
+    assert os.listdir(place.temporary) == []
+
+
 def test_a_process_that_outlives_the_command_is_told_and_not_killed(place):
     code, out, err = place.colmet("run", "sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo $!")
     left = int(out)
