@@ -27,7 +27,8 @@ check() {
     python=$2
     shift 2
     say "tests on $name"
-    { "$python" -m pytest -p no:cacheprovider --durations=8 tests "$@" 2>&1 || echo $? > .cache/status; } | tee .cache/test.log
+    { "$python" -m pytest -p no:cacheprovider --durations=8 tests "$@" 2>&1 || echo $? > .cache/status; } |
+        tee .cache/test.log
     if [ -e .cache/status ]; then
         rm .cache/status
         failed="$failed $name"
