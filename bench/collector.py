@@ -19,6 +19,7 @@ from old import OldProgram
 from programs import Program, free_port, wait_for
 
 JOBS, ROUNDS = (10, 100, 1000, 10000), (10, 64)
+FEW = 1000              # records below which the start of the processes varies by more than they cost
 OLD_MOST = 20000            # records for 0.6.10, which needs a minute for more
 IDLE = 1.0                  # s after which a collector that is ready has come to rest
 PATIENCE = 600
@@ -118,7 +119,8 @@ def main():
                 say("%s: %d jobs x %d rows ..." % (kind, jobs, rounds))
                 runs = [Run(kind, jobs, rounds) for _ in range(3 if jobs * rounds < 200000 and kind != "0.6.10" else 1)]
                 records = jobs * rounds
-                rows.append([jobs, kind, "%.1f" % ((min(run.spent for run in runs) - idle[kind]) * 1e6 / records),
+                spent = (min(run.spent for run in runs) - idle[kind]) * 1e6 / records
+                rows.append([jobs, kind, "%.1f" % spent if records >= FEW else "too few to tell",
                              "%.0f" % (runs[0].size / records), "%.0f" % max(run.peak for run in runs)])
         tables.append((rounds, rows))
     print(machine())
