@@ -4,6 +4,7 @@ import pytest
 import jobs
 from old import OldProgram
 from programs import Program, free_port
+from runs import Place
 
 
 @pytest.fixture(name="root")
@@ -53,3 +54,14 @@ def _start_old(tmp_path, running, old_colmet):
         running.append(OldProgram(old_colmet, "colmet-" + name, arguments, tmp_path, **options))
         return running[-1]
     return start
+
+
+@pytest.fixture(name="place")
+def _place():
+    """A `Place`; nothing may be left behind when the test ends."""
+    here = Place()
+    yield here
+    try:
+        here.check()
+    finally:
+        here.remove()

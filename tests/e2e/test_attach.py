@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 from programs import wait_for
-from runs import Place, job_row, line
+from runs import job_row, line
+
+pytest_plugins = ("harness",)
 
 BURN = "import time\nend = time.monotonic() + %g\nwhile time.monotonic() < end: pass"
-
-
-@pytest.fixture
-def place():
-    here = Place()
-    yield here
-    try:
-        here.check()
-    finally:
-        here.remove()
 
 
 @pytest.fixture

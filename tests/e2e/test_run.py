@@ -5,9 +5,10 @@ import subprocess
 import sys
 import time
 
-import pytest
 from programs import wait_for
-from runs import Place, job_row, line, unfolded
+from runs import job_row, line, unfolded
+
+pytest_plugins = ("harness",)
 
 MIB = 2 ** 20
 LOAD = """
@@ -25,16 +26,6 @@ for _ in range(2): os.wait()
 print(sys.stdin.read(), end=""); print("to stderr", file=sys.stderr)
 sys.exit(7)
 """
-
-
-@pytest.fixture
-def place():
-    here = Place()
-    yield here
-    try:
-        here.check()
-    finally:
-        here.remove()
 
 
 def test_a_known_load_is_found_back_in_the_account_and_the_file(place):

@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from runs import ORDINARY, Place, job_row, line, unfolded
+from runs import ORDINARY, job_row, line, unfolded
+
+pytest_plugins = ("harness",)
 
 from colmet.common.metrics.job import CPU_SOURCES
 
@@ -14,16 +16,6 @@ READ_ONLY = ("for place in $(grep -E '^[^ ]+ [^ ]+ cgroup2? ' /proc/mounts | cut
              "mount -o remount,ro,bind $place; done")
 V2 = "mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/own; mount -t cgroup2 none /sys/fs/cgroup/own"
 NONE = "mount -t tmpfs none /sys/fs/cgroup"
-
-
-@pytest.fixture
-def place():
-    here = Place()
-    yield here
-    try:
-        here.check()
-    finally:
-        here.remove()
 
 
 def mounted(script):

@@ -5,19 +5,10 @@ import select
 import sys
 import time
 
-import pytest
 from programs import wait_for
-from runs import COLMET, Place
+from runs import COLMET
 
-
-@pytest.fixture
-def place():
-    here = Place()
-    yield here
-    try:
-        here.check()
-    finally:
-        here.remove()
+pytest_plugins = ("harness",)
 
 
 class Terminal:
