@@ -16,7 +16,7 @@ class Health:
         self.outbox, self.jobs = outbox, jobs
         self.since = time.time_ns()
         self.sampler = None
-        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._statm = None
         self._page = os.sysconf("SC_PAGE_SIZE")
 
     def sample(self, jobs):
@@ -28,8 +28,10 @@ class Health:
         return {TABLE.name: rows}
 
     def close(self):
-        """Frees the descriptor."""
-        os.close(self._statm)
+        """Frees the descriptor, until the next reading."""
+        if self._statm is not None:
+            os.close(self._statm)
+            self._statm = None
 
     def _node(self):
         sampler, counts = self.sampler, self.outbox.counts
@@ -47,6 +49,8 @@ class Health:
 
     def _resident(self):
         """Bytes of memory that this process holds."""
+        if self._statm is None:
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         return int(os.pread(self._statm, 100, 0).split()[_RESIDENT]) * self._page
 
 

@@ -12,7 +12,8 @@ from colmet.common.log import show
 from colmet.common.metrics import TABLES, job
 from colmet.common.notify import notify
 from colmet.common.options import Usage
-from colmet.node import sources, start
+from colmet.common.prometheus import Unbound
+from colmet.node import prometheus, sources, start
 from colmet.node.clock import SECOND
 from colmet.node.ending import Ending
 from colmet.node.health import Health
@@ -28,11 +29,13 @@ from colmet.node.source import Source
 
 
 class Node:
-    """All parts of a running node, put together from `values` (`colmet.node.settings`). Raises zmq.ZMQError."""
+    """All parts of a running node, put together from `values` (`colmet.node.settings`). Raises zmq.ZMQError, Unbound
+    (`colmet.common.prometheus`)."""
 
     def __init__(self, values):
         raise_file_limit()      # three are kept for each job, `colmet.node.counters`
         self.values, self.signals = values, Signals()
+        self.metrics = prometheus.metrics(values)
         session = int.from_bytes(os.urandom(8), "little") >> 1
         hello = {"node": values.hostname, "cluster": values.cluster, "session": session}
         made = sources.made_here()
@@ -49,6 +52,9 @@ class Node:
         self.sampler = Sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
                                self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND))
         health.sampler = self.sampler
+        if self.metrics:
+            self.sampler.seen = self.metrics.take
+            self.metrics.start(health)
 
     def run(self, argv):
         """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal.
@@ -120,7 +126,7 @@ def main(argv=None):
     except zmq.ZMQError as error:
         log.error("ZeroMQ: %s", error)
         return 1
-    except OSError as error:
+    except (OSError, Unbound) as error:
         log.error("%s", error)
         return 1
 

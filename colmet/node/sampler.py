@@ -30,6 +30,7 @@ class Sampler:
     def __init__(self, node, jobs, sources, outbox, wanted, history=None):
         self.node, self.jobs, self.sources, self.outbox, self.wanted = node, jobs, sources, outbox, wanted
         self.history = history
+        self.seen = None                # where there is one, called with each batch
         self.sequence = 0               # of the batch made last; the first is 1
         self.ticks = self.late = self.clock_steps = 0
         self.duration = 0               # ns spent in ticks
@@ -82,6 +83,8 @@ class Sampler:
         if draft:
             batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
             self._keep(wire.pack(batch), began)
+            if self.seen:
+                self.seen(batch)
         else:
             self.sequence -= 1
         self.ticks += 1

@@ -6,6 +6,7 @@ import difflib
 import re
 import socket
 
+from colmet.common import prometheus
 from colmet.common.metrics import TABLES
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
 from colmet.common.wire import MAX_NAME
@@ -109,6 +110,7 @@ OPTIONS = (
            "many as 32 MiB hold", 1000, int, "batches", "N", group="ZeroMQ", check=at_least(0)),
     Option(("--zeromq-linger",), "longest time that the end waits until all is sent; -1: no limit", 5000, int, "ms",
            "MS", group="ZeroMQ", check=at_least(-1)),
+    *prometheus.OPTIONS,
     *_switches(),
     Option(("--perfhw-list",), "hardware counters (not in this release)", None, many="words", metavar="COUNTER",
            group=LATER),

@@ -4,6 +4,7 @@ import platform
 import sys
 
 from colmet import __version__
+from colmet.common import prometheus
 from colmet.node import sources
 from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
@@ -33,6 +34,8 @@ def lines(values, jobs, opened, sender):
     uri, state = sender.where()
     kept = "at most %d batches" % values.zeromq_hwm if values.zeromq_hwm else "batches"
     yield from _labelled("sends to", ["%s (%s), keeps %s in %d MiB of memory" % (uri, state, kept, MEMORY >> 20)])
+    if values.prometheus_bind:
+        yield from _labelled("metrics", [prometheus.where(values)])
 
 
 def tell(text):
