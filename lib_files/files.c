@@ -7,11 +7,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "cells.h"
 #include "files.h"
 
-#define MISSING INT64_MIN
 #define PATH_SIZE 32                    /* "2147483647/status" and more */
-#define FIRST_SIZE 4096                 /* bytes; status grows with the groups of its user and the CPUs */
+#define FIRST_SIZE 16384                /* bytes; status grows with the groups of its user and the CPUs */
+#define PIECE_LEAST (4096 - 128)        /* bytes of a piece of a file that goes on: a page less a line */
 
 struct files {
     int proc;
@@ -45,9 +46,10 @@ static int grow(struct files *self)
     return 0;
 }
 
-/* Reads all of `fd` into self->text. A file that the kernel writes in one piece is whole when a read gives less
- * than was asked for. Returns its length or -errno. */
-static ssize_t read_whole(struct files *self, int fd)
+/* Reads all of `fd`, from its start, into self->text. A file that the kernel writes in one piece is whole when a read
+ * gives less than was asked for; one that it writes line by line, when a read gives less than a page less a line, here
+ * `piece`. Returns its length or -errno. */
+static ssize_t read_whole(struct files *self, int fd, size_t piece)
 {
     size_t length = 0;
 
@@ -56,13 +58,13 @@ static ssize_t read_whole(struct files *self, int fd)
 
         if (length == self->size && grow(self))
             return -ENOMEM;
-        got = read(fd, self->text + length, self->size - length);
+        got = pread(fd, self->text + length, self->size - length, length);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return -errno;
         length += got;
-        if (length < self->size)
+        if (length < self->size && (size_t)got < piece)
             return length;
     }
 }
@@ -78,7 +80,7 @@ static int read_fields(struct files *self, int32_t pid, const char *name, int64_
     fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    length = read_whole(self, fd);
+    length = read_whole(self, fd, SIZE_MAX);
     close(fd);
     if (length < 0)
         return length;
@@ -135,6 +137,26 @@ int files_processes(struct files *self, const int32_t *pids, int count, int64_t 
         summed++;
     }
     return summed;
+}
+
+int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int number,
+                  const struct files_field *fields, int count, int64_t *cells)
+{
+    int first = 0;
+
+    for (int file = 0; file < number; file++) {
+        ssize_t length = fds[file] < 0 ? 0 : read_whole(self, fds[file], PIECE_LEAST);
+        int next = first;
+
+        if (length == -ENOMEM)
+            return length;
+        while (next < count && fields[next].file == file)
+            next++;
+        answers[file] = length < 0 ? length : 0;
+        files_numbers_parse(length > 0 ? self->text : "", length > 0 ? length : 0, fields + first, next - first, cells + first);
+        first = next;
+    }
+    return 0;
 }
 
 int files_open(struct files **opened, const char *proc)

@@ -1,6 +1,8 @@
 /* Reads many small files of the kernel at each sample: /proc/PID/io and /proc/PID/status of a job's processes
  * (proc(5)), summed. Units are the files' own: bytes, counts, kB.
  *
+ * Or numbers by name of files that stay open, as /proc/meminfo, memory.stat or io.stat of a cgroup.
+ *
  * A sum is FILES_PROCESS_CELLS cells in the order of colmet.common.metrics.jobproc. INT64_MIN in a cell says
  * that it is not known of at least one of the processes; sums stop at INT64_MAX.
  */
@@ -15,11 +17,29 @@ int files_open(struct files **opened, const char *proc);
  * be read is not known. Returns the number of processes summed, or -errno. */
 int files_processes(struct files *files, const int32_t *pids, int count, int64_t *cells);
 
+/* A number that is wanted of the file `file` of a call: that at `place`, 0 being the first, of those that follow the
+ * word `name` on its line; "" is where the text begins. Words end at blanks and any of ":=/"; case makes no
+ * difference. With `decimals` it is taken in tenths, hundredths, ... */
+struct files_field {
+    int32_t file, place, decimals;
+    const char *name;
+};
+
+/* Reads the `number` open files `fds` anew, each from its start, into the `count` cells of `fields`, which lie in the
+ * order of the files; -1 leaves a file out. A field that is not there is INT64_MIN; one that comes several times is the
+ * sum. Into `answers` go 0 or -errno for each file. Returns 0 or -ENOMEM. */
+int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int number,
+                  const struct files_field *fields, int count, int64_t *cells);
+
 /* Closes the directory; NULL is allowed. */
 void files_close(struct files *files);
 
 /* Writes the fields that `text`, /proc/PID/io or /proc/PID/status, has into their cells; the others stay. */
 void files_process_parse(const char *text, size_t length, int64_t *cells);
+
+/* Sets the cells of `fields`, all of one file, from its `text`. */
+void files_numbers_parse(const char *text, size_t length, const struct files_field *fields, int count,
+                         int64_t *cells);
 
 /* Name of the field that a cell of a process sums; NULL for a cell that does not exist. */
 const char *files_process_name(int cell);

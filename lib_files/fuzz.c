@@ -21,18 +21,34 @@ static uint32_t next_random(uint32_t below)
     return (state >> 33) % below;
 }
 
+static const char numbers[] =
+    "MemTotal:       24682416 kB\nActive(anon):   1 kB\npgfault 4711\ncpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2\n"
+    "8:0 rbytes=90 wbytes=9223372036854775807\n8:16 rbytes=5 wbytes=9\n0.35 0.29 0.21 3/347 12345\n";
+static const struct files_field fields[] = {
+    {0, 0, 0, "memtotal"}, {0, 0, 9, "pgfault"}, {0, 7, 0, "cpu"}, {0, 0, 0, "cpu"}, {0, 0, 2, "wbytes"}, {0, 3, 2, ""},
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* A copy of the first `length` bytes, damaged. */
+static char *damaged(const char *whole, size_t length)
+{
+    char *copy = malloc(length ? length : 1);
+
+    if (!copy)
+        abort();
+    memcpy(copy, whole, length);
+    for (uint32_t flips = next_random(12); length && flips; flips--)
+        copy[next_random(length)] = alphabet[next_random(sizeof alphabet)];
+    return copy;
+}
+
 /* Parses a damaged copy. Returns 0 when every cell is untouched or not negative. */
 static int parse_copy(size_t length)
 {
     int64_t cells[FILES_PROCESS_CELLS];
-    char *copy = malloc(length ? length : 1);
+    char *copy = damaged(text, length);
     int wrong = 0;
 
-    if (!copy)
-        abort();
-    memcpy(copy, text, length);
-    for (uint32_t flips = next_random(12); length && flips; flips--)
-        copy[next_random(length)] = alphabet[next_random(sizeof alphabet)];
     for (int cell = 0; cell < FILES_PROCESS_CELLS; cell++)
         cells[cell] = INT64_MIN;
     files_process_parse(copy, length, cells);
@@ -42,13 +58,32 @@ static int parse_copy(size_t length)
     return wrong;
 }
 
+/* The same for numbers by name. */
+static int parse_numbers(size_t length)
+{
+    int64_t cells[FIELDS];
+    char *copy = damaged(numbers, length);
+    int wrong = 0;
+
+    files_numbers_parse(copy, length, fields, FIELDS, cells);
+    for (int cell = 0; cell < FIELDS; cell++)
+        wrong |= cells[cell] < 0 && cells[cell] != INT64_MIN;
+    free(copy);
+    return wrong;
+}
+
+static size_t length_of(size_t round, size_t size)
+{
+    return round < size ? round : next_random(size);
+}
+
 int main(int argc, char **argv)
 {
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
 
     state = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
     for (size_t round = 0; round < rounds; round++)
-        if (parse_copy(round < sizeof text ? round : next_random(sizeof text))) {
+        if (parse_copy(length_of(round, sizeof text)) || parse_numbers(length_of(round, sizeof numbers))) {
             printf("fuzz: a negative number, at %zu\n", round);
             return 1;
         }

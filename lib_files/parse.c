@@ -2,26 +2,48 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
+#include "cells.h"
 #include "files.h"
+
+#define MOST (INT64_MAX - 9)
 
 static const char *const process_names[FILES_PROCESS_CELLS] = {
     "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes",
     "VmRSS", "RssShmem", "VmSize",
 };
 
-/* Reads the decimal number that follows blanks. Returns 0 where there is none; stops at INT64_MAX. */
-static int number(const char *text, const char *end, int64_t *value)
+static int is_digit(const char *text, const char *end)
+{
+    return text < end && *text >= '0' && *text <= '9';
+}
+
+/* `sum` with one more digit; stops at MOST, below which each step stays in range. */
+static int64_t longer(int64_t sum, int digit)
+{
+    return sum > (MOST - 9) / 10 ? MOST : sum * 10 + digit;
+}
+
+/* The number at `text`, with `decimals` digits of its fraction, 0 where it has fewer; stops at INT64_MAX. */
+static int64_t number(const char *text, const char *end, int decimals)
 {
     int64_t sum = 0;
-    const char *digit;
 
+    for (; is_digit(text, end); text++)
+        sum = longer(sum, *text - '0');
+    if (text < end && *text == '.')
+        text++;
+    for (; decimals > 0; decimals--)
+        sum = longer(sum, is_digit(text, end) ? *text++ - '0' : 0);
+    return sum == MOST ? INT64_MAX : sum;
+}
+
+static const char *skip_blanks(const char *text, const char *end)
+{
     while (text < end && (*text == ' ' || *text == '\t'))
         text++;
-    for (digit = text; digit < end && *digit >= '0' && *digit <= '9'; digit++)
-        sum = sum > (INT64_MAX - 9) / 10 ? INT64_MAX - 9 : sum * 10 + (*digit - '0');
-    *value = sum >= INT64_MAX - 9 ? INT64_MAX : sum;
-    return digit > text;
+    return text;
 }
 
 static int process_cell(const char *name, size_t length)
@@ -41,11 +63,66 @@ void files_process_parse(const char *text, size_t length, int64_t *cells)
         const char *stop = newline ? newline : end;
         const char *colon = memchr(text, ':', stop - text);
         int cell = colon ? process_cell(text, colon - text) : -1;
-        int64_t value;
+        const char *value = cell >= 0 ? skip_blanks(colon + 1, stop) : stop;
 
-        if (cell >= 0 && number(colon + 1, stop, &value))
-            cells[cell] = value;
+        if (is_digit(value, stop))
+            cells[cell] = number(value, stop, 0);
         text = newline ? newline + 1 : end;
+    }
+}
+
+/* The first of `fields` whose name is the word of `length` at `word`; `count` where there is none. */
+static int first_field(const char *word, size_t length, const struct files_field *fields, int count)
+{
+    int field = 0;
+
+    while (field < count && (strlen(fields[field].name) != length || strncasecmp(fields[field].name, word, length)))
+        field++;
+    return field;
+}
+
+static void add_number(const char *word, const char *end, int first, int place, const struct files_field *fields,
+                       int count, int64_t *cells)
+{
+    for (int field = first; field < count; field++) {
+        const struct files_field *wanted = &fields[field];
+
+        if (wanted->place == place && !strcasecmp(wanted->name, fields[first].name)) {
+            int64_t value = number(word, end, wanted->decimals);
+            int64_t sum = cells[field] == MISSING ? 0 : cells[field];
+            cells[field] = value > INT64_MAX - sum ? INT64_MAX : sum + value;
+        }
+    }
+}
+
+static int is_between(char letter)
+{
+    return letter == ' ' || letter == '\t' || letter == ':' || letter == '=' || letter == '/';
+}
+
+void files_numbers_parse(const char *text, size_t length, const struct files_field *fields, int count,
+                         int64_t *cells)
+{
+    const char *end = text + length, *word;
+    int current = first_field("", 0, fields, count), place = 0;
+
+    for (int field = 0; field < count; field++)
+        cells[field] = MISSING;
+    while (text < end) {
+        if (*text == '\n')
+            current = count;
+        if (*text == '\n' || is_between(*text)) {
+            text++;
+            continue;
+        }
+        for (word = text; text < end && *text != '\n' && !is_between(*text);)
+            text++;
+        if (is_digit(word, text)) {
+            add_number(word, text, current, place++, fields, count, cells);
+        } else {
+            current = first_field(word, text - word, fields, count);
+            place = 0;
+        }
     }
 }
 

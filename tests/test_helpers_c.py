@@ -16,7 +16,7 @@ HELPERS = ("lib_taskstats", "lib_files")
 PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
 ASK = """
 from colmet.node.backends import Unavailable, load
-for name in ("taskstats", "jobproc"):
+for name in ("taskstats", "procstats", "jobproc"):
     try:
         load(name).Backend(None, None)
     except Unavailable as reason:
@@ -70,7 +70,7 @@ def test_without_a_compiler_it_installs_and_each_source_says_why_it_is_off(sourc
     assert "_taskstats" in said and "_files" in said and "failed" in said
     assert list((tmp_path / "target").rglob("*.so")) == []
     lines = ask(tmp_path / "target").splitlines()
-    assert [line.split()[0] for line in lines] == ["taskstats", "jobproc"]
+    assert [line.split()[0] for line in lines] == ["taskstats", "procstats", "jobproc"]
     assert all("C helper was not built" in line and "install gcc" in line for line in lines)
 
 

@@ -95,36 +95,45 @@ def test_a_kernel_of_2006_lacks_more():
         "pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault")] == list(range(101, 107))
 
 
-def test_each_field_of_the_cpu_line_is_its_own():
-    found = procstats.parse_stat("cpu  1 2 3 4 5 6 7 8 9 10 11\ncpu0 9 9 9 9 9 9 9 9 9 9\n")
-    assert found == {"stat_cpu_" + name: place for place, name in enumerate(
-        ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"), 1)}
-    assert procstats.cpu_values(found) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, None]
+def put(tmp_path, **files):
+    """A root whose /proc has these files."""
+    (tmp_path / "proc").mkdir()
+    for name, text in files.items():
+        (tmp_path / "proc" / name).write_text(text)
+    return tmp_path
 
 
-def test_the_small_files():
-    assert procstats.parse_uptime("3675.92 7017.50\n") == {"uptime_total": 3675, "uptime_idle": 7017}
-    assert procstats.parse_loadavg("0.35 0.29 0.21 3/347 12345\n") == {
-        "loadavg_1min": 0.35, "loadavg_5min": 0.29, "loadavg_15min": 0.21, "loadavg_runnable": 3.0,
-        "loadavg_total_threads": 347.0}
+def test_each_field_of_the_cpu_line_is_its_own(tmp_path):
+    found = sample(put(tmp_path, stat="cpu  1 2 3 4 5 6 7 8 9 10 11\ncpu0 9 9 9 9 9 9 9 9 9 9\n"))
+    assert list(found[cpu.TABLE.name].values()) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, MISSING]
+    names = {name for name in NAMES if name.startswith("stat_cpu_")}
+    assert {name: found[declared.TABLE.name][name] for name in names} == {
+        name: found[cpu.TABLE.name][name[len("stat_cpu_"):]] for name in names}
+
+
+def test_the_small_files(tmp_path):
+    found = node(put(tmp_path, uptime="3675.92 7017.50\n", loadavg="0.35 0.29 0.21 3/347 12345\n"))
+    expected = {"uptime_total": 3675, "uptime_idle": 7017, "loadavg_1min": 0.35, "loadavg_5min": 0.29,
+                "loadavg_15min": 0.21, "loadavg_runnable": 3.0, "loadavg_total_threads": 347.0}
+    assert {name: found[name] for name in set(NAMES) - unknown(found)} == expected
+
+
+def test_files_that_say_nothing_give_nothing(tmp_path):
+    found = node(put(tmp_path, uptime="", meminfo="MemTotal:\nMemFree: kB\n", stat="cpu\nintr\n", loadavg="x/y"))
+    assert unknown(found) == set(NAMES)
 
 
 def test_a_stat_file_longer_than_one_read(tmp_path):
-    (tmp_path / "proc").mkdir()
-    lines = ["cpu  1 2 3 4 5 6 7 8 9 10", "intr 77" + " 0" * 3 * procstats.READ, "ctxt 5", "processes 6"]
-    (tmp_path / "proc" / "stat").write_text("\n".join(lines) + "\n")
-    found = node(tmp_path)
+    lines = ["cpu  1 2 3 4 5 6 7 8 9 10", "intr 77" + " 0" * 100_000, "ctxt 5", "processes 6"]
+    found = node(put(tmp_path, stat="\n".join(lines) + "\n"))
     assert (found["stat_intr"], found["stat_ctxt"], found["stat_processes"]) == (77, 5, 6)
 
 
 def test_every_sample_reads_anew(tmp_path):
-    (tmp_path / "proc").mkdir()
-    load = tmp_path / "proc" / "loadavg"
-    load.write_text("0.35 0.29 0.21 3/347 12345\n")
-    source = procstats.Backend(tmp_path, SimpleNamespace(tables=None))
+    source = procstats.Backend(put(tmp_path, loadavg="0.35 0.29 0.21 3/347 12345\n"), SimpleNamespace(tables=None))
     place = NAMES.index("loadavg_total_threads")
     first = source.sample([])[declared.TABLE.name][0][2][place]
-    load.write_text("0.35 0.29 0.21 3/348 12345\n")
+    (tmp_path / "proc" / "loadavg").write_text("0.35 0.29 0.21 3/348 12345\n")
     assert (first, source.sample([])[declared.TABLE.name][0][2][place]) == (347.0, 348.0)
     source.close()
 

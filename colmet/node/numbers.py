@@ -1,0 +1,75 @@
+"""Numbers by name from files of the kernel that stay open, all read in one call of C (lib_files).
+
+For texts in which a word stands before its numbers, as /proc/meminfo, or memory.stat and io.stat of a cgroup.
+"""
+import os
+from typing import NamedTuple
+
+from colmet.node import compiled
+
+
+class Field(NamedTuple):
+    """The number at `place`, 0 being the first, after the word `name` of the `file`: its place among those that are
+    read together. "" is the start of the text; with `decimals` the number is in tenths, hundredths, ..."""
+    file: int
+    name: str
+    place: int = 0
+    decimals: int = 0
+
+
+class Numbers:
+    """The `fields`, which lie in the order of their files, of the files named `names` (texts) in the folder `root` (a
+    Path). `there` are those that could be opened. `helper` is lib_files.
+    Raises OSError without `root`."""
+
+    def __init__(self, helper, root, names, fields):
+        self._ffi, self._lib = helper.ffi, helper.lib
+        opened = self._ffi.new("struct files **")
+        compiled.check(self._lib.files_open(opened, os.fsencode(root)))
+        self._files = opened[0]
+        self._fields, self._names = in_c(self._ffi, fields)
+        self._fds = self._ffi.new("int32_t[]", [_open(root / name) for name in names])
+        self._answers = self._ffi.new("int32_t[]", len(names))
+        self._cells = self._ffi.new("int64_t[]", len(fields))
+        self.there = [name for name, fd in zip(names, self._fds) if fd >= 0]
+
+    def read(self):
+        """List of the fields' values now: `schema.MISSING` where a file does not have one. Raises OSError where one
+        of the files cannot be read."""
+        compiled.check(self._lib.files_numbers(self._files, self._fds, self._answers, len(self._fds), self._fields,
+                                               len(self._cells), self._cells))
+        for answer in self._answers:
+            compiled.check(answer)
+        return self._ffi.unpack(self._cells, len(self._cells))
+
+    def close(self):
+        """Closes the files."""
+        for fd in filter(lambda fd: fd >= 0, self._fds):
+            os.close(fd)
+        self._fds = ()
+        self._lib.files_close(self._files)
+        self._files = self._ffi.NULL
+
+
+def _open(path):
+    """A descriptor; -1 where there is no such file, or not for this user."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return -1
+
+
+def in_c(ffi, fields):
+    """The fields as the helper takes them, and what must live as long: their names."""
+    names = [ffi.new("char[]", field.name.encode()) for field in fields]
+    return ffi.new("struct files_field[]", [(field.file, field.place, field.decimals, name)
+                                            for field, name in zip(fields, names)]), names
+
+
+def parse(text, fields):
+    """The values of `fields`, all of one file, in its `text` (bytes)."""
+    helper = compiled.load("_files")
+    wanted, _names = in_c(helper.ffi, fields)
+    cells = helper.ffi.new("int64_t[]", len(fields))
+    helper.lib.files_numbers_parse(text, len(text), wanted, len(fields), cells)
+    return list(cells)
