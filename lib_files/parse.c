@@ -8,6 +8,7 @@
 #include "files.h"
 
 #define MOST (INT64_MAX - 9)
+#define CASE 0x20                       /* by which small letters differ from great ones */
 
 static const char *const process_names[FILES_PROCESS_CELLS] = {
     "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes",
@@ -71,12 +72,20 @@ void files_process_parse(const char *text, size_t length, int64_t *cells)
     }
 }
 
+/* Whether `name` is the word of `length` at `word`; its first letter tells of most that it is not. */
+static int is_word(const char *name, const char *word, size_t length)
+{
+    if (length && (*name ^ *word) & ~CASE)
+        return 0;
+    return strlen(name) == length && !strncasecmp(name, word, length);
+}
+
 /* The first of `fields` whose name is the word of `length` at `word`; `count` where there is none. */
 static int first_field(const char *word, size_t length, const struct files_field *fields, int count)
 {
     int field = 0;
 
-    while (field < count && (strlen(fields[field].name) != length || strncasecmp(fields[field].name, word, length)))
+    while (field < count && !is_word(fields[field].name, word, length))
         field++;
     return field;
 }
@@ -95,10 +104,7 @@ static void add_number(const char *word, const char *end, int first, int place, 
     }
 }
 
-static int is_between(char letter)
-{
-    return letter == ' ' || letter == '\t' || letter == ':' || letter == '=' || letter == '/';
-}
+static const char ends_word[256] = {[' '] = 1, ['\t'] = 1, [':'] = 1, ['='] = 1, ['/'] = 1, ['\n'] = 1};
 
 void files_numbers_parse(const char *text, size_t length, const struct files_field *fields, int count,
                          int64_t *cells)
@@ -109,20 +115,17 @@ void files_numbers_parse(const char *text, size_t length, const struct files_fie
     for (int field = 0; field < count; field++)
         cells[field] = MISSING;
     while (text < end) {
-        if (*text == '\n')
-            current = count;
-        if (*text == '\n' || is_between(*text)) {
-            text++;
-            continue;
-        }
-        for (word = text; text < end && *text != '\n' && !is_between(*text);)
+        for (word = text; text < end && !ends_word[(unsigned char)*text];)
             text++;
         if (is_digit(word, text)) {
-            add_number(word, text, current, place++, fields, count, cells);
-        } else {
+            if (current < count)
+                add_number(word, text, current, place++, fields, count, cells);
+        } else if (text > word) {
             current = first_field(word, text - word, fields, count);
             place = 0;
         }
+        if (text < end && *text++ == '\n')
+            current = count;
     }
 }
 
