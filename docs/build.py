@@ -93,10 +93,11 @@ def options():
 
 def programs():
     """The declared options of each program, by its name."""
+    from colmet.collector import overview
     from colmet.collector.settings import OPTIONS as collector
     from colmet.node.settings import OPTIONS as node
     from colmet.view import attach, run
-    return {"colmet-node": node, "colmet-collector": collector,
+    return {"colmet-node": node, "colmet-collector": collector, "colmet-collector status": overview.OPTIONS,
             "colmet run": run.OPTIONS, "colmet attach": attach.OPTIONS}
 
 

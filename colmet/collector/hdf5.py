@@ -14,6 +14,7 @@ from colmet.collector.hdf5_rows import Window
 from colmet.collector.hdf5_store import Fixed, Windows
 from colmet.collector.hdf5_target import Refused
 from colmet.collector.log import log, tell
+from colmet.collector.status import Word
 from colmet.common.journal import SCHEMAS, read, segments, settle
 from colmet.common.log import show
 
@@ -39,15 +40,18 @@ def run(settings, journal, connection):
         connection.send(("refused", str(refusal)))
         return
     writer = Writer(store, journal)
+    writer.word.leave()
     connection.send(("ready", store.position))
     said, stopped = store.position, False
     while not stopped:
         command = connection.recv()[0] if connection.poll(POLL) else ""
         stopped = command == "stop"
         writer.read_on(must=bool(command))
+        writer.word.leave()
         if command or store.position != said:
             said = writer.committed
             connection.send(("position", said))
+    writer.word.leave(last=True)
     names.unlock(settings.hdf5_filepath, locked)
     if writer.unwritten:
         sys.exit(1)
@@ -83,7 +87,7 @@ class Writer:
         self._span = None               # of what the window holds; None: nothing
         self._position = store.position
         self._pause, self._again = BACK_OFF[0], 0.0
-        self._failed = ""               # what was said about it
+        self.word = Word(journal, "hdf5")
         self._learn()
 
     @property
@@ -98,9 +102,9 @@ class Writer:
 
     def read_on(self, must=False):
         """Read what is new in the journal, and seal what is due; all that there is with `must`."""
-        if self._failed and not must and time.monotonic() < self._again:
+        if self.word.error and not must and time.monotonic() < self._again:
             return
-        if self._failed and not self.seal():
+        if self.word.error and not self.seal():
             return
         for entry in read(self._journal, self._position, self._skipped):
             if self.unwritten and self.store.full(self._window, self._span, entry.arrival) and not self.seal():
@@ -116,14 +120,18 @@ class Writer:
             self.store.write(self._window, self._span)
         except OSError as error:
             text = "%s: cannot be written: %s" % (self.store.path, error.strerror or " ".join(str(error).split()))
-            if text != self._failed:
+            if text != self.word.error:
                 log.error("%s; make room or give the right; until then the journal keeps what comes", text)
-            self._failed, self._again = text, time.monotonic() + self._pause
+            self.word.failed(text)
+            self._again = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, BACK_OFF[1])
             return False
-        if self._failed:
+        if self.word.error:
             tell("%s: written again; nothing was lost" % self.store.path)
-        self._failed, self._pause = "", BACK_OFF[0]
+        self.word.error, self._pause = "", BACK_OFF[0]
+        self.word.stored += self._window.rows
+        self.word.rejected += sum(self._entries.faults.values())
+        self._entries.faults.clear()
         self._window, self._span = Window(), None
         return True
 

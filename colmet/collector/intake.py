@@ -39,6 +39,7 @@ class Intake:
         self.counts = Counts()
         self._tails = wire.Tails()
         self.held = 0               # records stored since the last sync
+        self.seen = None            # where there is one, called with each batch that was stored
         self._foreign = OrderedDict()       # fingerprint: bytes, of those of `tables` that are not ours
         self._names = OrderedDict()         # ZeroMQ identity: node
         self._segment = None        # of the journal, and the fingerprints that are described in it
@@ -60,6 +61,8 @@ class Intake:
         last = runs[-1]
         end = last.place + last.count * wire06.layout(last.table).size
         self.journal.append(LEGACY, message[:end], arrival)
+        for batch in legacy.decode(message[:end])[0] if self.seen else ():
+            self.seen(batch)
         self._stored(sum(run.count for run in runs))
 
     def native(self, identity, frames, arrival):
@@ -141,6 +144,8 @@ class Intake:
             self.journal.append(NATIVE, wire.join(payload), arrival)
             state.add(batch.sequence)
             self._stored(records)
+            if self.seen:
+                self.seen(batch)
         self._give_up(state, batch.node, oldest)
         self.sequences.keep(batch.node, batch.session, state)
         self._waiting.setdefault((identity, batch.node, batch.session), "ack")

@@ -12,13 +12,14 @@ import sys
 import zmq
 
 from colmet import __version__
-from colmet.collector import hdf5_target, sockets
+from colmet.collector import hdf5_target, overview, prometheus, sockets
 from colmet.collector.intake import Intake, replay
 from colmet.collector.log import Faults, log, tell
 from colmet.collector.place import Unusable, open_journal
 from colmet.collector.receiver import Receiver
 from colmet.collector.sequences import Sequences
 from colmet.collector.settings import OPTIONS, PROGRAM, settings
+from colmet.collector.status import Status
 from colmet.collector.stdout import Stdout
 from colmet.collector.upkeep import Upkeep
 from colmet.collector.writers import Child, Refused
@@ -26,6 +27,7 @@ from colmet.common.limits import raise_file_limit
 from colmet.common.log import show
 from colmet.common.notify import notify
 from colmet.common.options import Usage
+from colmet.common.prometheus import Unbound, where
 
 RELOADED = ("verbose", "sample_period", "buffer_size", "journal_size", "config")  # what SIGHUP can change at once
 LAST_ACKS = 1000        # ms for the last acknowledgements, at least: without them nodes believe batches lost
@@ -35,6 +37,8 @@ HDF5 = ("hdf5_complevel", "hdf5_complib", "hdf5_max_size", "hdf5_window")       
 def main(argv=None):
     """Run until a signal ends it; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == [overview.COMMAND]:
+        return overview.main(argv[1:])
     try:
         options = settings(argv)
     except Usage as error:
@@ -45,7 +49,7 @@ def main(argv=None):
     try:
         collector.start()
         return collector.run()
-    except (Unusable, Refused, hdf5_target.Refused, sockets.Unbound) as error:
+    except (Unusable, Refused, hdf5_target.Refused, sockets.Unbound, Unbound) as error:
         tell(str(error))
         return 1
     except OSError as error:
@@ -61,7 +65,7 @@ class Collector:
     def __init__(self, argv, options):
         self.argv, self.options = argv, options
         self.context = zmq.Context()
-        self.journal = self.upkeep = self.receiver = self.stdout = None
+        self.journal = self.upkeep = self.receiver = self.stdout = self.status = None
         self.writers, self._channels = [], []
         self._signals = []
         self._wake, wakes = socket.socketpair()
@@ -78,12 +82,17 @@ class Collector:
         self.context.set(zmq.MAX_SOCKETS, min(files, self.context.get(zmq.SOCKET_LIMIT)))
         self.journal = open_journal(options)
         router, pull, off = self._bind()
+        metrics = prometheus.metrics(options)
         faults, sequences = Faults(), Sequences()
         positions = self._recall(sequences)
         self._start_writers(positions)
         self.upkeep = Upkeep(self.journal, sequences, self.writers, options.journal_size)
         intake = Intake(self.journal, sequences, faults, secrets.randbits(63))
         self.receiver = Receiver(intake, router, pull, options, self._synced)
+        self.status = Status(self.upkeep, intake, self.receiver)
+        if metrics:
+            intake.seen = metrics.latest and metrics.latest.take
+            metrics.start(self.status)
         self._listen_to_signals()
         self._greet(files, off)
         notify("READY=1")
@@ -96,6 +105,7 @@ class Collector:
         stored = all([writer.finish() for writer in self.writers])
         self.upkeep.checkpoint()
         self.upkeep.tick()
+        self.status.look(last=True)
         if not stored:
             tell("not all is stored; the journal %s keeps it for the next start" % self.journal.directory)
         return 0 if stored else 1
@@ -182,6 +192,7 @@ class Collector:
             if isinstance(writer, Child):
                 writer.poll()
         self.upkeep.tick()
+        self.status.look()
         if self.stdout and self.stdout.closed and len(self.writers) == 1:
             self._signals.append(signal.SIGTERM)        # nothing is acknowledged that nothing will store
 
@@ -218,6 +229,7 @@ class Collector:
         lines += ["journal   %s, at most %d MiB" % (self.journal.directory, options.journal_size >> 20),
                   "stores    %s" % ", ".join(stores),
                   "limits    %d open files: about as many nodes" % files]
+        lines += ["metrics   %s" % where(options)] if options.prometheus_bind else []
         print("\n".join(lines), file=sys.stderr, flush=True)
 
 

@@ -27,6 +27,7 @@ class Receiver:
     def __init__(self, intake, router, pull, options, synced):
         self.intake, self.router, self.pull, self.options = intake, router, pull, options
         self.full = False               # the journal cannot take more for now
+        self.syncs, self.sync_seconds = 0, 0.0
         self._synced = synced
         self._held = None               # a 0.6 message that did not fit; it cannot be asked for again
         self._again = 0.0               # when messages of 0.6 are tried again (monotonic s)
@@ -71,8 +72,11 @@ class Receiver:
 
     def push(self):
         """Sync the journal, then acknowledge what it holds."""
+        began = time.monotonic()
         self.intake.journal.sync()
         self._dirty_since, self._last_sync = None, time.monotonic()
+        self.syncs += 1
+        self.sync_seconds += self._last_sync - began
         self._synced(self.intake.journal.end)
         for identity, frames in self.intake.answers():
             self._send(identity, frames)

@@ -3,6 +3,7 @@
 `Sequences` is kept in a checkpoint beside the journal and completed from the journal at start: together they know
 every batch whose acknowledgement can have left.
 """
+import itertools
 import json
 import os
 import time
@@ -93,6 +94,12 @@ class Sequences:
 
     def __len__(self):
         return len(self._sessions)
+
+    def heard(self, seconds):
+        """How many nodes sent a batch within the last `seconds`."""
+        limit = self._clock() - seconds
+        recent = itertools.takewhile(lambda item: item[1].seen >= limit, reversed(self._sessions.items()))
+        return len({node for (node, _), _ in recent})
 
     def forget(self):
         """Drop the sessions that sent nothing for a week."""

@@ -1,10 +1,12 @@
 """The command line of colmet-collector, as data. Names and defaults are those of 0.6 where it had them."""
 import re
 
+from colmet.common import prometheus
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, above, at_least, parse
 
 PROGRAM = "colmet-collector"
-DESCRIPTION = "Receives what the nodes measured, keeps it safe in a journal, and stores it."
+DESCRIPTION = ("Receives what the nodes measured, keeps it safe in a journal, and stores it. `colmet-collector status` "
+               "tells how one that runs fares.")
 COMPRESSORS = ("zlib", "lzo", "bzip2", "blosc", "blosc2")
 RETIRED = {"--zeromq-swap": "ZeroMQ has no swap any more; --zeromq-hwm bounds what waits in memory"}
 _URI = re.compile(r"tcp://(?P<host>[^/\s]+):(?P<port>\d+)|ipc://\S+")
@@ -85,6 +87,8 @@ OPTIONS = (
            "2G", str, "bytes", "SIZE", group="HDF5", check=lambda text: _size_fault(text, 1)),
     Option(("--hdf5-window",), "time that one file PATH.<unix time>.hdf5 covers", 600, float, "s", "SECONDS",
            group="HDF5", check=above(0)),
+
+    *prometheus.OPTIONS,
 
     Option(("--elastic-host",), "store in Elasticsearch (not in this release)", metavar="URL", group="Elasticsearch"),
     Option(("--elastic-index-prefix",), "beginning of the names of its indices (not in this release)",

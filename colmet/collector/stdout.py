@@ -10,6 +10,7 @@ import threading
 
 from colmet.collector.entries import Entries
 from colmet.collector.log import log
+from colmet.collector.status import Word
 from colmet.common.journal import read
 from colmet.common.names import safe
 from colmet.common.schema import MISSING
@@ -26,10 +27,16 @@ class Stdout:
         self.closed = False             # nobody reads any more
         self._journal, self._stream = journal, stream or sys.stdout
         self._entries = Entries()
+        self._word = Word(journal, self.name)
         self._durable = position
         self._news = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    @property
+    def running(self):
+        """Whether anybody reads still."""
+        return not self.closed
 
     def start(self):
         """Start printing."""
@@ -63,9 +70,11 @@ class Stdout:
             except OSError as error:
                 log.error("standard output: %s; nothing is printed any more", error.strerror)
                 self.closed = True
+                self._word.failed("standard output: %s" % error.strerror)
+                self._word.leave()
                 return
             if stopping:
-                return
+                return self._word.leave(last=True)
 
     def _print(self, durable):
         for entry in read(self._journal, self.position):
@@ -73,8 +82,10 @@ class Stdout:
                 break
             for batch in self._entries.batches(entry):
                 self._stream.writelines(lines(batch))
+                self._word.stored += sum(block.rows for block in batch.blocks)
             self.position = entry.next
         self._stream.flush()
+        self._word.leave()
 
 
 def lines(batch):

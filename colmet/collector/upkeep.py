@@ -17,6 +17,7 @@ class Upkeep:
     def __init__(self, journal, sequences, writers, limit):
         self.journal, self.sequences, self.writers, self.limit = journal, sequences, writers, limit
         self.lost = {}
+        self.used = journal.bytes   # room that the journal takes on disk
         self._saved = (0.0, -1)     # when, and the position, of the last checkpoint
         self._sealed = 0.0
         self._floor = 0             # what lies below was freed
@@ -42,7 +43,7 @@ class Upkeep:
         """Free what all writers have stored; above the limit free more than that."""
         stored = min(writer.position for writer in self.writers)
         self._free(min(stored, self._saved[1]))
-        used = self.journal.bytes
+        self.used = used = self.journal.bytes
         now = time.monotonic()
         if used > SEAL_AT * self.limit and now - self._sealed > SEAL_EVERY:
             self._sealed = now

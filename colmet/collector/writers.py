@@ -15,7 +15,8 @@ One in a process of its own (hdf5) is started through `colmet.collector.child`, 
 
 The end of `connection` (EOFError) means that the collector died: the writer leaves at once. A writer finds new
 entries by reading the journal again, at its own pace. Its messages go to stderr, one line each. A writer that dies
-is started again, and goes on from what it committed.
+is started again, and goes on from what it committed. How it fares it leaves beside the journal, as a `Word` of
+`colmet.collector.status`.
 """
 import os
 import subprocess
@@ -61,6 +62,11 @@ class Child:
         self._listen(START_LIMIT)
         if self._refusal or not self._process:
             raise Refused(self._refusal or "the %s writer died when it started" % self.name)
+
+    @property
+    def running(self):
+        """Whether its process is there, for all that is known."""
+        return self._process is not None
 
     def fileno(self):
         """What becomes readable when it has something to say; -1 while it does not run."""

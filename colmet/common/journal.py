@@ -23,6 +23,7 @@ _HEAD = struct.Struct("<IIBQ")      # length, crc, kind, arrival
 _BODY = struct.Struct("<BQ")
 _PREFIX = _HEAD.size - _BODY.size   # bytes that `length` does not count
 _READ_AHEAD = 2 ** 20
+_GLANCE = 0.05                      # s
 
 
 class Locked(OSError):
@@ -230,11 +231,27 @@ def _write(file, parts, place):
         left -= written
 
 
-def _lock(descriptor, directory):
+def in_use(directory):
+    """Whether a process writes the journal in `directory`. Raises PermissionError."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(Path(directory) / LOCK, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Locked(errno.EAGAIN, "in use by another collector", str(directory)) from None
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _lock(descriptor, directory):
+    for last in (False, True):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if last:
+                raise Locked(errno.EAGAIN, "in use by another collector", str(directory)) from None
+            time.sleep(_GLANCE)         # it may be one who only looks, `in_use`
 
 
 def _path(directory, start):
