@@ -53,6 +53,7 @@ class Outbox:
         self._fresh = deque()       # sequences put since the connection began, not yet sent over it
         self._backlog = deque()     # older ones that this connection has not carried yet
         self._flying = {}           # sequence: Kept, sent over this connection and not acknowledged
+        self._hurried = False       # by `hurry`
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -107,7 +108,7 @@ class Outbox:
     def hurry(self):
         """Hold nothing back any more."""
         with self._lock:
-            self.delay = 0
+            self.delay, self._hurried = 0, True
             for batch in self._kept.values():
                 batch.ready = 0
         self.wake()
@@ -158,6 +159,12 @@ class Outbox:
         """When the batch longest in flight was sent (ns), or None when there is none."""
         with self._lock:
             return next((batch.sent for batch in self._flying.values()), None)      # they lie in order of sending
+
+    def at_ease(self):
+        """Whether it matters little when acknowledgements are read: all that is kept is in flight, that is less than
+        half of what may be, and nobody hurries."""
+        with self._lock:
+            return not self._hurried and len(self._kept) == len(self._flying) < self.window / 2
 
     def acknowledge(self, upto, ranges):
         """The collector has all up to `upto` and those within `ranges` (low, high), both included. What was never

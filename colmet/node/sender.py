@@ -5,6 +5,7 @@
 until a native hello comes.
 """
 import logging
+import select
 import threading
 
 import zmq
@@ -13,8 +14,8 @@ from colmet.node.clock import SECOND, boottime
 from colmet.node.log import TELL, Faults, log
 from colmet.node.sender06 import LegacyLink
 from colmet.node.sender_native import NativeLink
-from colmet.node.sockets import IN
 
+MS = 10 ** 6                    # ns
 FOREVER = -1
 GRACE = 5 * SECOND              # for the 0.6 address to answer, before it is said that nobody does
 LONGEST_POLL = 60 * SECOND
@@ -120,15 +121,20 @@ class Sender(threading.Thread):
         self._told = state
 
     def _wait(self, now, links):
-        """Wait until there is something to do; the sockets and descriptors that are ready."""
-        polls = [(self.outbox.fileno(), IN)]
-        for link in links:
-            polls += link.polls()
-        times = [link.deadline() for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
+        """Wait until there is something to do; the descriptors that are ready."""
+        times = [link.deadline(now) for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
         if self.native and self.legacy and self.native.mute_since is not None and len(links) < 2:
             times.append(self.native.mute_since + self._patience())
+        poll = select.poll()
+        poll.register(self.outbox.fileno(), select.POLLIN)
+        for link in links:
+            fds = link.polls(now)
+            if fds is None:
+                times.append(now)
+            for fd in fds or ():
+                poll.register(fd, select.POLLIN)
         first = min(time for time in times if time is not None)
-        ready = [socket for socket, _ in zmq.zmq_poll(polls, max(0, (first - now) // 10 ** 6 + 1))]
+        ready = [fd for fd, _ in poll.poll(max(0, first - now) / MS)]
         if self.outbox.fileno() in ready:
             self.outbox.calm()
         return ready

@@ -23,16 +23,18 @@ class LegacyLink:
         """Whether a collector completed ZeroMQ's handshake."""
         return self._endpoint.connected
 
-    def polls(self):
-        """(socket, flags) to wait for."""
+    def polls(self, now):
+        """Descriptors to wait for; None where there is something to do at once."""
+        if self._blocked and self._endpoint.pending(OUT):
+            return None
         return self._endpoint.polls(OUT if self._blocked else 0)
 
-    def deadline(self):
+    def deadline(self, now):
         """Nothing is due by itself."""
         return None
 
     def step(self, now, ready=()):
-        """Do all that can be done without waiting; `ready` are the sockets that can be read."""
+        """Do all that can be done without waiting; `ready` are the descriptors that can be read."""
         if not self._opened:
             self._endpoint.open()
             self._opened = True

@@ -12,6 +12,7 @@ from colmet.node.sockets import OUT, Endpoint
 
 PATIENCE = 10 * SECOND          # for an acknowledgement, at least
 LONGEST = 300 * SECOND
+LULL = 3 * SECOND // 2         # for which one is not waited for while there is plenty of room
 SILENCE = 10 * SECOND           # after which a socket that nobody answers is replaced
 PAUSE = SECOND                  # the same, first, where a connection broke before the hello was answered
 MAX_RANGES = 4096               # of one acknowledgement
@@ -37,25 +38,32 @@ class NativeLink:
                         "refuse": self._take_refuse}
         self._given = set()             # fingerprints that were asked for and sent over this connection
 
-    def polls(self):
-        """(socket, flags) to wait for."""
+    def polls(self, now):
+        """Descriptors to wait for; None where there is something to do at once."""
         out = OUT if self._blocked or not self._greeted else 0
-        return self._endpoint.polls(out)
+        if self._at_ease(now):
+            return self._endpoint.polls(0, answers=False)
+        return None if self._endpoint.pending(out) else self._endpoint.polls(out)
 
-    def deadline(self):
+    def deadline(self, now):
         """When `step` is due though nothing comes (ns)."""
         if not self.answered:
             return self._retry
         since = self.outbox.unanswered_since()
-        return None if since is None else since + self.patience
+        return None if since is None else since + (LULL if self._at_ease(now) else self.patience)
+
+    def _at_ease(self, now):
+        """Whether acknowledgements may wait for the next batch, which wakes us anyway: that halves the wakes."""
+        since = self.outbox.unanswered_since()
+        return self.answered and since is not None and now - since < LULL and self.outbox.at_ease()
 
     def step(self, now, ready=()):
-        """Do all that can be done without waiting; `ready` are the sockets that can be read."""
+        """Do all that can be done without waiting; `ready` are the descriptors that can be read."""
         if self._retry == 0:
             self._open(now)
         if self._endpoint.lost(ready):
             self._lost(now)
-        frames = self._endpoint.receive(ready)
+        frames = self._endpoint.receive()
         if frames:
             self._take(frames, now)
         if not self.answered and now >= self._retry:

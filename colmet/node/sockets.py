@@ -7,7 +7,7 @@ _EVENT = struct.Struct("=HI")           # of a monitor's first frame, zmq_socket
 MAX_MESSAGE = 8 * 2 ** 20               # bytes of an answer; longer ones cut the connection
 RECONNECT = (200, 5000)                 # ms between tries of ZeroMQ itself: first, and most
 # Plain numbers: to join flags of zmq costs more than the call that takes them.
-IN, OUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+IN, OUT, _EVENTS = int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.EVENTS)
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
@@ -18,6 +18,8 @@ class Endpoint:
     def __init__(self, context, kind, uri, hwm):
         self._context, self._kind, self._uri, self._hwm = context, kind, uri, hwm
         self._socket = self._monitor = None
+        self._reads = IN if kind != zmq.PUSH else 0
+        self._fds = []                  # of the monitor and of the socket
         self._opened = 0                # times, so that each monitor has an address of its own
         self.connected = False          # the ZeroMQ handshake is done, and no loss was seen since
 
@@ -38,6 +40,8 @@ class Endpoint:
         self._monitor = self._context.socket(zmq.PAIR)
         self._monitor.linger = 0
         self._monitor.connect(address)
+        self._monitor.getsockopt(_EVENTS)       # its descriptor tells only of what comes after it was asked
+        self._fds = [self._monitor.getsockopt(zmq.FD), self._socket.getsockopt(zmq.FD)]
         self._socket.connect(self._uri)
 
     def close(self, linger):
@@ -47,21 +51,25 @@ class Endpoint:
             self._monitor.close()
             self._socket.close(linger)
         self._socket = self._monitor = None
+        self._fds = []
         self.connected = False
 
-    def polls(self, out):
-        """(socket, flags) to poll; `out` is OUT when there is something to send."""
+    def polls(self, out, answers=True):
+        """Descriptors to wait for; `out` is OUT when there is something to send, without `answers` none is waited for.
+        Those of ZeroMQ tell of a change only once: first ask `pending`."""
         if self._socket is None:
             return []
-        reads = IN if self._kind != zmq.PUSH else 0
-        mine = [(self._socket, reads | out)] if reads | out else []
-        return mine + [(self._monitor, IN)]
+        return self._fds if out or answers and self._reads else self._fds[:1]
+
+    def pending(self, out):
+        """Whether there is something to read, or with `out` room for what is to be sent."""
+        return self._socket is not None and bool(self._socket.getsockopt(_EVENTS) & (self._reads | out))
 
     def lost(self, ready):
-        """Read what the monitor has to say, if it is among `ready`, the sockets that can be read: True when a
-        connection was lost since the last call."""
+        """Read what the monitor has to say, if its descriptor is among `ready`: True when a connection was lost since
+        the last call."""
         lost = False
-        while self._monitor in ready:
+        while self._fds and self._fds[0] in ready:
             try:
                 event, _ = _EVENT.unpack(self._monitor.recv_multipart(_NOBLOCK)[0])
             except zmq.Again:
@@ -70,9 +78,9 @@ class Endpoint:
             lost = lost or event == zmq.EVENT_DISCONNECTED
         return lost
 
-    def receive(self, ready):
-        """The frames of one message, None where there is none. One is enough: the next poll finds the others."""
-        if self._socket not in ready:
+    def receive(self):
+        """The frames of one message, None where there is none. One is enough: `pending` tells of others."""
+        if not self.pending(0):
             return None
         try:
             return self._socket.recv_multipart(_NOBLOCK)
