@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-HELPERS = ["lib_taskstats/build.py:ffi", "lib_files/build.py:ffi"]
+HELPERS = ["lib_taskstats/build.py:ffi", "lib_files/build.py:ffi", "lib_account/build.py:ffi"]
 
 REQUIRED = [
     "pyzmq",
@@ -58,6 +58,7 @@ setup(
     ] + ["Programming Language :: Python :: 3.%d" % minor for minor in range(9, 14)],
     python_requires=">=3.9",
     packages=find_packages(include=["colmet", "colmet.*"]),
+    package_data={"colmet.node": ["account.bpf.o"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": [

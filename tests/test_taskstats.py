@@ -16,7 +16,7 @@ from loads import Process, gone, load
 from taskstats_replies import FIELDS, INSERTED, error_reply, offsets, reply, stats
 
 NAMES = [metric.name for metric in TABLE.metrics]
-OPTIONS = SimpleNamespace(tables=None)
+OPTIONS = SimpleNamespace(tables=None, task_reader="netlink")
 KIB = 1024          # the kernel gives read_char and its like in whole KiB of each task
 
 
@@ -30,6 +30,13 @@ def _source():
 @pytest.fixture(name="helper")
 def _helper():
     return compiled.load("_taskstats")
+
+
+class Listed:
+    """A job of these thread ids."""
+
+    def __init__(self, tids):
+        self.tasks = lambda: tids
 
 
 def sample(source, *jobs):
@@ -84,7 +91,7 @@ def test_a_task_that_ended_is_no_error_and_counts_nothing(source, tmp_path):
 def test_more_tasks_than_are_asked_for_at_once(source, tmp_path):
     with load(tmp_path, pages=100) as process:
         tids = ([process.pid] * 33 + [gone()]) * 3
-        many, one = sample(source, SimpleNamespace(tasks=lambda: tids), process)
+        many, one = sample(source, Listed(tids), process)
     assert many["ac_minflt"] == 99 * one["ac_minflt"]
     assert many["cpu_run_virtual_total"] == 99 * one["cpu_run_virtual_total"]
     assert many["ac_btime"] == one["ac_btime"]
@@ -92,8 +99,8 @@ def test_more_tasks_than_are_asked_for_at_once(source, tmp_path):
 
 @pytest.mark.root
 def test_a_job_without_live_tasks_has_no_row(source):
-    ended = SimpleNamespace(tasks=lambda pid=gone(): [pid])
-    assert sample(source, SimpleNamespace(tasks=lambda: []), ended) == []
+    ended = Listed([gone()])
+    assert sample(source, Listed([]), ended) == []
 
 
 @pytest.mark.root

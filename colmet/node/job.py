@@ -143,10 +143,14 @@ class Job:
             found = self.parts[0].tasks()
         else:
             found = array("i", dict.fromkeys(chain.from_iterable(part.tasks() for part in self.parts)))
-        self.seen = len(found), boottime()
-        if found:
-            self.started = True
+        self.counted(len(found))
         return found
+
+    def counted(self, tasks):
+        """Note that it has this number of tasks now."""
+        self.seen = tasks, boottime()
+        if tasks:
+            self.started = True
 
     def processes(self):
         """Pids of its processes now, each once: list."""

@@ -10,6 +10,7 @@ from colmet.common import prometheus
 from colmet.common.metrics import TABLES
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
 from colmet.common.wire import MAX_NAME
+from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 
@@ -77,6 +78,8 @@ OPTIONS = (
     Option(("--period",), "a period of its own for one source; may be given again", (), metavar="SOURCE=SECONDS",
            many="repeat"),
     Option(("--profile",), "0.6: measure by default only what 0.6 did", metavar="0.6", check=one_of("0.6")),
+    Option(("--task-reader",), "how tasks are read: bpf, netlink, or auto, the first of them that this machine has",
+           AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
     Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
            check=lambda text: text and name_fault(text)),

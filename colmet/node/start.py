@@ -29,8 +29,11 @@ def lines(values, jobs, opened, sender):
                                                         os.cpu_count())
     yield from _labelled("jobs", _shortened(jobs.tried()))
     yield from _labelled("sources", _periods(opened.on))
-    if opened.off:
-        yield from _labelled("off", [";  ".join("%s: %s" % each for each in opened.off.items())])
+    off = dict(opened.off)
+    for source in opened.on:
+        off.update(getattr(source.backend, "refused", {}))
+    if off:
+        yield from _labelled("off", [";  ".join("%s: %s" % each for each in off.items())])
     uri, state = sender.where()
     kept = "at most %d batches" % values.zeromq_hwm if values.zeromq_hwm else "batches"
     yield from _labelled("sends to", ["%s (%s), keeps %s in %d MiB of memory" % (uri, state, kept, MEMORY >> 20)])
@@ -57,6 +60,7 @@ def _shortened(roots):
 def _periods(on):
     by_period = {}
     for source in on:
-        by_period.setdefault(source.period, []).append(source.name)
+        reader = getattr(source.backend, "reader", "")
+        by_period.setdefault(source.period, []).append("%s (%s)" % (source.name, reader) if reader else source.name)
     texts = ["%s every %g s" % (", ".join(names), period / SECOND) for period, names in sorted(by_period.items())]
     return [";  ".join(texts)] if texts else ["none"]

@@ -1,0 +1,131 @@
+"""What the tasks of a hierarchy of cgroups did, added up in the kernel by BPF programs (lib_account)."""
+import errno
+import os
+from pathlib import Path
+
+from colmet.node import compiled
+from colmet.node.backends import Unavailable
+from colmet.node.job import Cgroup, directory_key
+
+OBJECT = Path(__file__).with_name("account.bpf.o")
+BTF = Path("/sys/kernel/btf/vmlinux")
+REFUSALS = {
+    errno.EPERM: "needs CAP_BPF and CAP_PERFMON; start colmet-node as root or give it both",
+    errno.EACCES: "needs CAP_BPF and CAP_PERFMON; start colmet-node as root or give it both",
+}
+
+
+def hierarchy(device, proc=Path("/proc")):
+    """(controller, number) of the hierarchy of cgroups whose st_dev is `device`: ("", 0) for cgroup v2. Raises
+    Unavailable where that is none, or none with a controller."""
+    numbers = {}
+    for line in (proc / "self" / "cgroup").read_text().splitlines():
+        number, controllers, _ = line.split(":", 2)
+        numbers.update(dict.fromkeys(controllers.split(","), int(number)))
+    for kind, found, options in _mounts(proc):
+        if found != device:
+            continue
+        if kind == "cgroup2":
+            return "", 0
+        known = [name for name in options if name in numbers]
+        if kind == "cgroup" and known:
+            return known[0], numbers[known[0]]
+    raise Unavailable("no hierarchy of cgroups with a controller")
+
+
+def usual(proc=Path("/proc")):
+    """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
+    mounts = list(_mounts(proc))
+    return next((found for kind, found, options in mounts if kind == "cgroup" and "cpuset" in options),
+                next((found for kind, found, _ in mounts if kind == "cgroup2"), None))
+
+
+def _mounts(proc):
+    """(type, st_dev, options of the file system) of each mount, from /proc/self/mountinfo (proc(5))."""
+    for line in (proc / "self" / "mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        major, minor = before.split()[2].split(":")
+        kind, _, options = after.split(" ", 2)
+        yield kind, os.makedev(int(major), int(minor)), options.split(",")
+
+
+class Account:
+    """The jobs of one hierarchy, given by its st_dev. Raises Unavailable."""
+
+    def __init__(self, device):
+        helper = compiled.load("_account")
+        self._ffi, self._lib = helper.ffi, helper.lib
+        controller, number = hierarchy(device)
+        if not BTF.exists():
+            raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
+        opened = self._ffi.new("struct account **")
+        code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number)
+        if code:
+            raise Unavailable(REFUSALS.get(-code)
+                              or "the kernel refuses its programs (%s)" % os.strerror(-code).lower())
+        self._account = opened[0]
+        self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
+        self._known = {}                        # {job: the directories of its parts when they were followed}
+        self._partial = set()                   # jobs of which not all could be followed
+        self._rows = self._ffi.new("int64_t[]", 0)
+
+    def follow_root(self, path):
+        """Follow what is made in the directory `path`, where jobs have theirs."""
+        key = directory_key(path)
+        if key:
+            self._take(key[1], 0, -1)
+
+    def live(self, jobs):
+        """{job: [number of tasks, sums...]}, as `lib_account/account.h` says, for those that could be followed."""
+        self._update(jobs)
+        most = len(self._numbers) + len(self._free)
+        width = self._lib.ACCOUNT_LIVE_CELLS
+        if len(self._rows) < most * width:
+            self._rows = self._ffi.new("int64_t[]", 2 * most * width)
+        compiled.check(self._lib.account_live(self._account, self._rows, most))
+        cells = self._ffi.unpack(self._rows, most * width)
+        places = ((job, self._numbers[job] * width) for job in jobs if job not in self._partial)
+        return {job: cells[place:place + width] for job, place in places}
+
+    def close(self):
+        """Stops the programs."""
+        self._lib.account_close(self._account)
+        self._account = self._ffi.NULL
+
+    def _update(self, jobs):
+        for job in jobs:
+            known = self._known.get(job)
+            if known is None or len(known) != len(job.parts) \
+                    or any(part.directories is not before for part, before in zip(job.parts, known)):
+                self._follow(job)
+        if len(self._numbers) > len(jobs):
+            for job in set(self._numbers).difference(jobs):
+                self._forget(job)
+
+    def _follow(self, job):
+        """Follow all directories of `job`, those above before those below."""
+        if job not in self._numbers:
+            self._numbers[job] = self._free.pop() if self._free else len(self._numbers)
+        self._known[job] = [part.directories for part in job.parts]
+        self._partial.discard(job)
+        for path in sorted(path for part in job.parts for path in part.directories):
+            key, above = directory_key(path), directory_key(os.path.dirname(path))
+            if key and above and not self._take(key[1], above[1], self._numbers[job]):
+                self._partial.add(job)
+
+    def _take(self, cgroup, above, number):
+        """Whether there was room for it."""
+        code = self._lib.account_follow(self._account, cgroup, above, number)
+        return code != -errno.ENOSPC and not compiled.check(code)
+
+    def _forget(self, job):
+        del self._known[job]
+        self._partial.discard(job)
+        self._free.append(self._numbers.pop(job))
+        self._lib.account_forget(self._account, self._free[-1])
+
+
+def device(job):
+    """st_dev of the one file system in which `job` has all its cgroups; None where it is not made of such alone."""
+    devices = {part.key[0] if isinstance(part, Cgroup) else None for part in job.parts}
+    return devices.pop() if len(devices) == 1 else None

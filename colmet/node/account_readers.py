@@ -1,0 +1,145 @@
+"""The readers of what tasks did, the best first: each is tried, and where it does not open, its reason is kept.
+
+A reader has `name`; `live(jobs)`, which gives {job: [number of live tasks, their sums in the order of the table
+taskstats_default]} for those jobs that it can read, None for a sum that it cannot know; and `close()`.
+"""
+import errno
+import os
+
+from colmet.node import account, compiled
+from colmet.node.backends import Unavailable
+from colmet.node.job import directory_key
+
+AUTO = "auto"
+TIMEOUT = 2000      # ms to wait for a reply; the kernel makes it within the call that asks
+REFUSALS = {
+    errno.ENOENT: "this kernel has no taskstats (CONFIG_TASKSTATS), or this is a container with a network of its own",
+    errno.EPERM: "taskstats needs CAP_NET_ADMIN; start colmet-node as root or give it that capability",
+    errno.EPROTONOSUPPORT: "this kernel has no generic netlink",
+}
+
+
+class Bpf:
+    """Jobs that are cgroups, whatever is in them: the kernel adds up their tasks (`colmet.node.account`)."""
+    name = "bpf"
+
+    def __init__(self, root, options):
+        self._accounts, self._roots = {}, set()         # {st_dev: Account, or None where it did not open}
+        paths = [os.path.join(str(root), path.lstrip("/")) for path in options.cpuset_rootpath]
+        self._places = [os.path.realpath(path) for path in paths]
+        here = {key[0] for key in map(directory_key, self._places) if key}
+        try:
+            for device in here or {account.usual()}:
+                self._accounts[device] = account.Account(device)
+            self._follow_roots()
+        except Unavailable:
+            self.close()
+            raise
+
+    def live(self, jobs):
+        """The sums of all jobs that are cgroups of one hierarchy."""
+        self._follow_roots()
+        sorted_jobs = {device: [] for device in self._accounts}
+        for job in jobs:
+            sorted_jobs.setdefault(account.device(job), []).append(job)
+        found = {}
+        for device, members in sorted_jobs.items():
+            reader = self._account(device)
+            if reader is not None:
+                found.update(reader.live(members))
+        for job, values in found.items():
+            job.counted(values[0])
+        return found
+
+    def close(self):
+        """Stops the programs."""
+        for reader in self._accounts.values():
+            if reader is not None:
+                reader.close()
+        self._accounts = {}
+
+    def _account(self, device):
+        """That of the hierarchy `device`; None where it has none."""
+        if device is None:
+            return None
+        if device not in self._accounts:
+            try:
+                self._accounts[device] = account.Account(device)
+            except Unavailable:
+                self._accounts[device] = None
+        return self._accounts[device]
+
+    def _follow_roots(self):
+        """Follow those that are there now and were not before."""
+        for path in self._places:
+            key = directory_key(path)
+            if key and key not in self._roots and self._account(key[0]) is not None:
+                self._accounts[key[0]].follow_root(path)
+                self._roots.add(key)
+
+
+class Netlink:
+    """All jobs, task by task: the kernel is asked for each (lib_taskstats). `root` and `options` play no part."""
+    name = "netlink"
+
+    def __init__(self, root, options):
+        helper = compiled.load("_taskstats")
+        self._ffi, self._lib = helper.ffi, helper.lib
+        opened = self._ffi.new("struct taskstats_socket **")
+        code = self._lib.taskstats_open(opened, TIMEOUT)
+        if -code in REFUSALS:
+            raise Unavailable(REFUSALS[-code])
+        compiled.check(code)
+        self._socket = opened[0]
+        self._cells = self._ffi.new("int64_t[]", self._lib.TASKSTATS_CELLS)
+
+    def live(self, jobs):
+        """The sums of all jobs."""
+        return {job: [self._sum(job.tasks())] + compiled.values(self._ffi, self._cells) for job in jobs}
+
+    def close(self):
+        """Closes the socket."""
+        self._lib.taskstats_close(self._socket)
+        self._socket = self._ffi.NULL
+
+    def _sum(self, tids):
+        """Sums the tasks into the cells; returns how many were alive."""
+        tids = compiled.ids(self._ffi, tids)
+        return compiled.check(self._lib.taskstats_read(self._socket, tids, len(tids), self._cells))
+
+
+READERS = (Bpf, Netlink)
+
+
+class Readers:
+    """The readers that opened of those that `options.task_reader` asks for, each for the jobs that the ones before it
+    cannot read. `name` is that of the first; `refused` gives for each better one why not. Raises Unavailable where
+    none opens."""
+
+    def __init__(self, root, options):
+        self._open, refused = [], {}
+        for kind in READERS:
+            if options.task_reader in (AUTO, kind.name):
+                try:
+                    self._open.append(kind(root, options))
+                except Unavailable as reason:
+                    refused[kind.name] = str(reason)
+        if not self._open:
+            raise Unavailable(list(refused.values())[-1])
+        self.name = self._open[0].name
+        names = [kind.name for kind in READERS]
+        self.refused = {name: refused[name] for name in names[:names.index(self.name)] if name in refused}
+
+    def live(self, jobs):
+        """{job: [number of live tasks, sums...]}."""
+        found = {}
+        for reader in self._open:
+            rest = [job for job in jobs if job not in found] if found else jobs
+            if rest or reader is self._open[0]:
+                found.update(reader.live(rest))
+        return found
+
+    def close(self):
+        """Closes them."""
+        for reader in self._open:
+            reader.close()

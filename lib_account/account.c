@@ -1,0 +1,154 @@
+/* The programs and their maps: loaded, attached, mapped into memory. */
+#include "internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CELLS_SIZE (sizeof(struct cell) * GROUPS)
+
+/* libbpf would write on stderr. */
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    (void)level;
+    (void)format;
+    (void)arguments;
+    return 0;
+}
+
+/* Sets `settings->subsystem` to the kernel's number of the controller. Returns 0 or -errno. */
+static int find_subsystem(const char *controller, struct settings *settings)
+{
+    struct btf *btf;
+    char name[64];
+    int id, result = -EOPNOTSUPP;
+
+    settings->subsystem = -1;
+    if (!controller[0])
+        return 0;
+    btf = btf__load_vmlinux_btf();
+    if (!btf)
+        return -errno;
+    snprintf(name, sizeof name, "%s_cgrp_id", strcmp(controller, "blkio") ? controller : "io");
+    id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM);
+    if (id > 0) {
+        const struct btf_type *type = btf__type_by_id(btf, id);
+        const struct btf_enum *value = btf_enum(type);
+
+        for (int i = 0; i < btf_vlen(type); i++, value++)
+            if (!strcmp(btf__name_by_offset(btf, value->name_off), name)) {
+                settings->subsystem = value->val;
+                result = 0;
+            }
+    }
+    btf__free(btf);
+    return result;
+}
+
+static int load(struct account *self, const char *path, const struct settings *settings)
+{
+    struct bpf_map *map;
+    void *initial;
+    size_t size;
+
+    self->object = bpf_object__open_file(path, NULL);
+    if (!self->object)
+        return -errno;
+    map = bpf_object__find_map_by_name(self->object, ".rodata");
+    initial = map ? (void *)bpf_map__initial_value(map, &size) : NULL;     /* const in older ones */
+    if (!initial || size < sizeof *settings)
+        return -EINVAL;
+    memcpy(initial, settings, sizeof *settings);
+    return bpf_object__load(self->object);
+}
+
+/* Maps the values of the map `name` into memory. Returns 0 or -errno. */
+static int share(struct account *self, const char *name, size_t size, void **values)
+{
+    struct bpf_map *map = bpf_object__find_map_by_name(self->object, name);
+
+    if (!map || (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map) < size)
+        return -EINVAL;
+    *values = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    if (*values != MAP_FAILED)
+        return 0;
+    *values = NULL;
+    return -errno;
+}
+
+static int find_maps(struct account *self)
+{
+    int error = share(self, "cells", CELLS_SIZE, (void **)&self->cells);
+
+    if (!error)
+        error = share(self, ".bss", sizeof *self->state, (void **)&self->state);
+    self->groups = bpf_object__find_map_fd_by_name(self->object, "groups");
+    self->spare = bpf_object__find_map_fd_by_name(self->object, "spare");
+    for (uint32_t place = GROUPS; !error && place-- > 0;)
+        error = bpf_map_update_elem(self->spare, NULL, &place, BPF_ANY);
+    return error;
+}
+
+static int attach(struct account *self)
+{
+    static const char *const names[] = {"on_mkdir", "on_rmdir", "on_exit"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        self->links[i] = bpf_program__attach(bpf_object__find_program_by_name(self->object, names[i]));
+        if (!self->links[i])
+            return -errno;
+    }
+    self->pass = bpf_program__attach_iter(bpf_object__find_program_by_name(self->object, "on_live"), NULL);
+    return self->pass ? 0 : -errno;
+}
+
+int account_open(struct account **opened, const char *object, const char *controller, int hierarchy)
+{
+    struct settings settings = {.hierarchy = hierarchy};
+    struct account *self = calloc(1, sizeof *self);
+    int error;
+
+    if (!self)
+        return -ENOMEM;
+    libbpf_set_print(silent);
+    error = find_subsystem(controller, &settings);
+    if (!error)
+        error = load(self, object, &settings);
+    if (!error)
+        error = find_maps(self);
+    if (!error)
+        error = attach(self);
+    if (error) {
+        account_close(self);
+        return error;
+    }
+    *opened = self;
+    return 0;
+}
+
+uint64_t account_left_out(const struct account *self)
+{
+    return __atomic_load_n(&self->state->left_out, __ATOMIC_RELAXED);
+}
+
+void account_close(struct account *self)
+{
+    if (!self)
+        return;
+    for (size_t i = 0; i < sizeof self->links / sizeof *self->links; i++)
+        bpf_link__destroy(self->links[i]);
+    bpf_link__destroy(self->pass);
+    if (self->cells)
+        munmap(self->cells, CELLS_SIZE);
+    if (self->state)
+        munmap(self->state, sizeof *self->state);
+    bpf_object__close(self->object);
+    free(self->sums);
+    free(self);
+}

@@ -1,0 +1,18 @@
+"""Builds `colmet.node._account`: account.h is given to cffi as it is. setup.py calls this through cffi.
+
+Needs libbpf and its headers. The BPF programs are not compiled here: colmet/node/account.bpf.o is made by
+``make -C lib_account bpf`` and kept with the sources.
+"""
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).parent
+
+ffi = FFI()
+ffi.cdef((HERE / "account.h").read_text(encoding="utf-8"))
+ffi.set_source(
+    "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n',
+    sources=["lib_account/account.c", "lib_account/groups.c", "lib_account/rows.c"],
+    depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h"], include_dirs=["lib_account"],
+    libraries=["bpf"], extra_compile_args=["-std=gnu11", "-Wall", "-Wextra", "-Werror"], optional=True)

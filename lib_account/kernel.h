@@ -1,0 +1,86 @@
+/* The few members of the kernel's structures that are read here. Their places are found when the programs are loaded,
+ * from the BTF of the kernel that runs; a member that it lacks is asked for with bpf_core_field_exists. */
+#ifndef COLMET_KERNEL_H
+#define COLMET_KERNEL_H
+
+#include <linux/types.h>
+
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup_root {
+    int hierarchy_id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+};
+
+struct css_set {
+    struct cgroup_subsys_state *subsys[16];
+    struct cgroup *dfl_cgrp;
+};
+
+struct sched_entity {
+    __u64 sum_exec_runtime;
+};
+
+struct sched_info {
+    unsigned long pcount;
+    unsigned long long run_delay;
+};
+
+struct task_io_accounting {
+    __u64 rchar, wchar, syscr, syscw;
+    __u64 read_bytes, write_bytes, cancelled_write_bytes;
+};
+
+struct task_delay_info {
+    __u64 blkio_delay, swapin_delay, freepages_delay;
+    __u32 blkio_count, swapin_count, freepages_count;
+};
+
+struct signal_struct {
+    unsigned long maxrss;
+};
+
+struct task_struct {
+    unsigned int flags;
+    int pid, tgid;
+    struct css_set *cgroups;
+    struct signal_struct *signal;
+    struct task_delay_info *delays;
+    struct sched_entity se;
+    struct sched_info sched_info;
+    struct task_io_accounting ioac;
+    __u64 utime, stime, utimescaled, stimescaled;
+    __u64 start_time;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt;
+    __u64 acct_rss_mem1, acct_vm_mem1;
+};
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+#endif
