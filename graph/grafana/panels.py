@@ -68,13 +68,11 @@ def table(tables, panel, number, variables):
     for column in panel.columns:
         found = {"unit": VALUES.get(declared[column.metric].unit, "short")} if column.metric in declared else {}
         overrides.append(override(heading(panel, column), column.title, **found))
-    first = heading(panel, panel.columns[0])
     return {
         "id": number, "type": "table", "title": panel.question, "description": description(tables, panel),
         "datasource": SOURCE, "targets": [listing(panel, variables)],
         "fieldConfig": {"defaults": {"thresholds": steps(0)}, "overrides": overrides},
         "options": {"showHeader": True, "sortBy": [{"displayName": panel.columns[0].title, "desc": True}]},
-        "transformations": [{"id": "sortBy", "options": {"sort": [{"field": first, "desc": True}]}}],
     }
 
 
