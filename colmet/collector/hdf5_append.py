@@ -7,8 +7,9 @@ import h5py
 import numpy
 from h5py import h5z
 
+from colmet.collector.hdf5_chunks import CHUNKS, chunk_rows, pack, packed_alike, unpack
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed
-from colmet.collector.hdf5_file import CHUNKS, File, chunk_rows, open_read, packed_alike, pack, set_int, unpack
+from colmet.collector.hdf5_file import File, open_read, set_int
 from colmet.collector.hdf5_rows import PIECE_BYTES, Job
 from colmet.common.metrics import TABLES
 

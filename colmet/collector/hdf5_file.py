@@ -1,22 +1,21 @@
-"""Writing an HDF5 file of tables as PyTables lays them out, fast: h5py's low-level calls and chunks packed here.
+"""Writing an HDF5 file of tables as PyTables lays them out, fast: h5py's low-level calls.
 
 Making a table costs ten times what its rows cost where it has few. So one of a single chunk is made once, in memory
 and with its group, is then changed in place for each job, and copied (H5Ocopy). That also leaves no holes in the
-file. Chunks are shuffled and deflated in this module and written as they are.
+file. Chunks come packed (`colmet.collector.hdf5_chunks`) and are written as they are.
 """
 import contextlib
 import os
 import re
-import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy
-from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, h5z, version
+from h5py import h5a, h5d, h5f, h5g, h5o, h5p, h5s, h5t, version
 
+from colmet.collector.hdf5_chunks import CHUNKS, chunk_rows
 from colmet.collector.hdf5_target import synchronize
 
-CHUNKS = (16, 32, 64)       # rows of a chunk: those of the window, rounded up
 BACKEND_VERSION = 2         # 0.6's attribute of every table
 IN_MEMORY = 64 * 2 ** 20    # bytes; a larger file is written piece by piece
 IMAGES = version.hdf5_version_tuple >= (2, 0, 0)    # before, H5Fget_file_image left a wrong checksum
@@ -24,14 +23,11 @@ ROOT = b"/"
 _LIBVER = (h5f.LIBVER_V110, h5f.LIBVER_V110)    # newer ones cannot be read by PyTables
 _MEMORY_STEP = 2 ** 20      # bytes by which a file in memory grows
 _META_STEP = 2 ** 13        # bytes by which the part of a file without rows grows; HDF5's 2048 hold but one table
+_CACHE = 2 ** 16            # bytes that HDF5 keeps decoded of a file in memory; its own megabytes are slower
 _MODELS = 500               # at most; a model takes some 20 KB of memory
+_TOGETHER = 64              # tables that are made one after the other
 _INT = h5t.STD_I64LE
 _SCALAR, _NULL = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
-
-
-def chunk_rows(rows):
-    """Rows of a chunk in a table of `rows`."""
-    return next((chunk for chunk in CHUNKS if rows <= chunk), CHUNKS[-1])
 
 
 def open_read(path):
@@ -51,6 +47,7 @@ class File:
         self._file = _memory_file(b"file") if self._in_memory else _disk_file(path)
         self._memory = _memory_file(b"models")
         self._groups, self._models, self._types = set(), {}, {}
+        self._waiting = []          # what `add` was given
         self._root = h5g.open(self._file, ROOT)
         _group_attributes(self._root)
         set_text(self._root, "PYTABLES_FORMAT_VERSION", "2.1")
@@ -65,7 +62,18 @@ class File:
         self._groups.add(name.decode("utf-8", "surrogateescape"))
 
     def add(self, job, layout, total, chunk):
-        """A new table of `total` rows of `layout` in the group of `job`: those of `chunk`, the one that it has."""
+        """A new table of `total` rows of `layout` in the group of `job`: those of `chunk`, the one that it has. It
+        is made with others, as packing and making tables in turns drives both out of the processor's cache."""
+        self._waiting.append((job, layout, total, chunk))
+        if len(self._waiting) == _TOGETHER:
+            self._add_waiting()
+
+    def _add_waiting(self):
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            self._add(*each)
+
+    def _add(self, job, layout, total, chunk):
         attributes = {"TITLE": _title(job)}
         if job.group not in self._groups:
             attributes.update(job.attributes)
@@ -80,6 +88,7 @@ class File:
 
     def table(self, job, layout, total):
         """A new table for `total` rows of `layout` in the group of `job`; returns its h5py DatasetID."""
+        self._add_waiting()
         if job.group not in self._groups:
             self._groups.add(job.group)
             set_all(_group(self._root, job.group.encode()), job.attributes)
@@ -97,6 +106,7 @@ class File:
 
     def find(self, group, name):
         """The DatasetID of a table in the file, None where there is none."""
+        self._add_waiting()
         if group not in self._groups or name.encode() not in h5g.open(self._root, group.encode()):
             return None
         return h5d.open(self._root, ("%s/%s" % (group, name)).encode())
@@ -107,6 +117,7 @@ class File:
 
     def close(self):
         """Finish the file and make it durable. Raises OSError."""
+        self._add_waiting()
         self._memory.close()
         with system_errors():
             h5f.flush(self._file)
@@ -178,29 +189,6 @@ def system_errors():
         if not number:
             raise
         raise OSError(int(number.group(1)), os.strerror(int(number.group(1)))) from error
-
-
-def pack(rows, chunk, level):
-    """The bytes of a chunk of `chunk` rows that begins with `rows`: shuffled and deflated unless `level` is 0."""
-    data = rows.tobytes() + bytes((chunk - len(rows)) * rows.dtype.itemsize)
-    if not level:
-        return data
-    shuffled = numpy.frombuffer(data, "u1").reshape(chunk, -1).T.tobytes()
-    return zlib.compress(shuffled, level)
-
-
-def unpack(data, dtype, level):
-    """The rows of a chunk from what `pack` made."""
-    if level:
-        data = numpy.frombuffer(zlib.decompress(data), "u1").reshape(dtype.itemsize, -1).T.tobytes()
-    return numpy.frombuffer(data, dtype)
-
-
-def packed_alike(table, level):
-    """Whether the chunks of `table` are what `pack` makes at `level`, or at another one above 0."""
-    plist = table.get_create_plist()
-    filters = [plist.get_filter(place)[0] for place in range(plist.get_nfilters())]
-    return filters == ([h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE] if level else [])
 
 
 def set_all(target, attributes):
@@ -291,4 +279,8 @@ def _memory_file(name):
     """A new file in memory; `name` tells it from others that are open."""
     access = _access()
     access.set_fapl_core(_MEMORY_STEP, False)
+    cache = access.get_mdc_config()
+    cache.set_initial_size, cache.initial_size = True, _CACHE
+    cache.min_size = cache.max_size = _CACHE
+    access.set_mdc_config(cache)
     return h5f.create(name, h5f.ACC_TRUNC, fapl=access)

@@ -9,8 +9,9 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")     # files are only eve
 import tables  # noqa: E402  (it reads the variable when it is loaded)
 
 from colmet.collector.hdf5_append import POSITION  # noqa: E402
+from colmet.collector.hdf5_chunks import chunk_rows  # noqa: E402
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed  # noqa: E402
-from colmet.collector.hdf5_file import BACKEND_VERSION, chunk_rows  # noqa: E402
+from colmet.collector.hdf5_file import BACKEND_VERSION  # noqa: E402
 from colmet.collector.hdf5_target import Refused, synchronize  # noqa: E402
 from colmet.collector.log import tell  # noqa: E402
 from colmet.common.metrics import TABLES  # noqa: E402
