@@ -12,7 +12,7 @@ import sys
 import zmq
 
 from colmet import __version__
-from colmet.collector import hdf5_target, overview, prometheus, sockets
+from colmet.collector import elasticsearch_target, hdf5_target, overview, prometheus, sockets
 from colmet.collector.intake import Intake, replay
 from colmet.collector.log import Faults, log, tell
 from colmet.collector.place import Unusable, open_journal
@@ -31,7 +31,11 @@ from colmet.common.prometheus import Unbound, where
 
 RELOADED = ("verbose", "sample_period", "buffer_size", "journal_size", "config")  # what SIGHUP can change at once
 LAST_ACKS = 1000        # ms for the last acknowledgements, at least: without them nodes believe batches lost
-HDF5 = ("hdf5_complevel", "hdf5_complib", "hdf5_max_size", "hdf5_window")         # and by a new writer process
+RENEWED = {             # and by a new process of the writer
+    "hdf5": ("hdf5_complevel", "hdf5_complib", "hdf5_max_size", "hdf5_window"),
+    "elasticsearch": ("http_credentials", "elastic_ca", "no_check_certificates", "elastic_plain_index", "elastic_gzip",
+                      "elastic_time_series", "elastic_retention", "elastic_bulk_size"),
+}
 
 
 def main(argv=None):
@@ -78,6 +82,9 @@ class Collector:
         options = self.options
         if options.hdf5_filepath:
             hdf5_target.check_target(options.hdf5_filepath)
+        if options.elastic_hosts:
+            elasticsearch_target.check_files(options)
+            elasticsearch_target.warn(options)
         files = raise_file_limit()
         self.context.set(zmq.MAX_SOCKETS, min(files, self.context.get(zmq.SOCKET_LIMIT)))
         self.journal = open_journal(options)
@@ -156,12 +163,14 @@ class Collector:
 
     def _start_writers(self, positions):
         directory, options = self.journal.directory, self.options
-        if options.hdf5_filepath:
-            hdf5 = Child("hdf5", "colmet.collector.hdf5", options, directory)
-            self.writers.append(hdf5)
-            hdf5.start()
-            hdf5.wait()
-            self.journal.advance(hdf5.position)
+        for name, wanted in (("hdf5", options.hdf5_filepath), ("elasticsearch", options.elastic_hosts)):
+            if wanted:
+                child = Child(name, "colmet.collector." + name, options, directory)
+                self.writers.append(child)
+                child.start()
+        for child in self.writers:
+            child.wait()
+            self.journal.advance(child.position)
         if options.enable_stdout_backend:
             self.stdout = Stdout(directory, min(positions.get("stdout", 0), self.journal.end))
             self.writers.append(self.stdout)
@@ -204,17 +213,18 @@ class Collector:
             return self._seal()
         changed = [option.dest for option in OPTIONS
                    if getattr(options, option.dest) != getattr(self.options, option.dest)]
-        for name in RELOADED + HDF5:
+        obeyed = RELOADED + sum(RENEWED.values(), ())
+        for name in obeyed:
             setattr(self.options, name, getattr(options, name))
-        for name in sorted(set(changed) - set(RELOADED + HDF5)):
+        for name in sorted(set(changed) - set(obeyed)):
             log.error("--%s: takes effect at the next start", name.replace("_", "-"))
         show(log, self.options.verbose)
         self.upkeep.limit = self.options.journal_size
-        return self._seal(bool(set(changed) & set(HDF5)))
+        return self._seal(changed)
 
-    def _seal(self, renew=False):
+    def _seal(self, changed=()):
         for writer in self.writers:
-            if renew and isinstance(writer, Child):
+            if set(changed) & set(RENEWED.get(writer.name, ())):
                 writer.renew(self.options)
             else:
                 writer.seal()
@@ -222,6 +232,7 @@ class Collector:
     def _greet(self, files, off):
         options = self.options
         stores = [options.hdf5_filepath] * bool(options.hdf5_filepath) + ["standard output"] * bool(self.stdout)
+        stores += ["%s/%s*" % (host.url, options.elastic_index_prefix) for host in options.elastic_hosts]
         lines = ["%s %s on %s" % (PROGRAM, __version__, socket.gethostname())]
         lines.append("listens   %s" % (off or "%s, acknowledged" % options.native_bind_uri))
         if not options.no_legacy:

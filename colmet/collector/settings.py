@@ -1,6 +1,7 @@
 """The command line of colmet-collector, as data. Names and defaults are those of 0.6 where it had them."""
 import re
 
+from colmet.collector import elasticsearch_target
 from colmet.common import prometheus
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, above, at_least, parse
 
@@ -90,28 +91,40 @@ OPTIONS = (
 
     *prometheus.OPTIONS,
 
-    Option(("--elastic-host",), "store in Elasticsearch (not in this release)", metavar="URL", group="Elasticsearch"),
-    Option(("--elastic-index-prefix",), "beginning of the names of its indices (not in this release)",
-           metavar="PREFIX", group="Elasticsearch"),
-    Option(("-P", "--http-credentials"), "file with USER:PASSWORD (not in this release)", metavar="FILE",
+    Option(("--elastic-host",), "store in Elasticsearch or OpenSearch at ADDRESS, ADDRESS:PORT (port 9200 unless "
+           "given) or a URL; several nodes of one cluster by comma or repeated", metavar="HOST", many="repeat",
            group="Elasticsearch"),
-    Option(("--no-check-certificates",), "do not verify certificates (not in this release)", False, bool,
+    Option(("--elastic-index-prefix",), "beginning of the names of its indices, as in colmet_dahu_", "colmet_",
+           metavar="PREFIX", group="Elasticsearch", check=elasticsearch_target.prefix),
+    Option(("-P", "--http-credentials"), "file with USER:PASSWORD or ApiKey KEY, readable by the collector alone",
+           metavar="FILE", group="Elasticsearch"),
+    Option(("--elastic-ca",), "file (PEM) with the certificate of the authority that signed those of its hosts",
+           metavar="FILE", group="Elasticsearch"),
+    Option(("--no-check-certificates",), "do not verify its certificates: whoever is on the way can read and change "
+           "all", False, bool, group="Elasticsearch"),
+    Option(("--elastic-plain-index",), "make plain indices as Colmet 0.6 does, not data streams; needed while "
+           "collectors of 0.6 write there too", False, bool, group="Elasticsearch"),
+    Option(("--elastic-time-series",), "make the data streams time series, which take less room", False, bool,
            group="Elasticsearch"),
+    Option(("--elastic-retention",), "age at which Elasticsearch deletes data of data streams, as in 90d; kept for "
+           "ever unless given", metavar="AGE", group="Elasticsearch", check=elasticsearch_target.age),
+    Option(("--elastic-bulk-size",), "about the size of one request, with K or M", "8M", str, "bytes", "SIZE",
+           group="Elasticsearch", check=lambda text: _size_fault(text, 4096)),
+    Option(("--elastic-gzip",), "compress requests: less network, more CPU time", False, bool, group="Elasticsearch"),
 )
 
 
 def settings(argv):
     """The options from `argv` and --config; sizes are in bytes. Raises Usage."""
     values = parse(PROGRAM, DESCRIPTION, OPTIONS, argv, RETIRED)
-    for option in OPTIONS:
-        if option.group == "Elasticsearch" and getattr(values, option.dest):
-            raise Usage("%s: Elasticsearch is not in this release; nothing was started" % option.flags[-1])
-    if not (values.hdf5_filepath or values.enable_stdout_backend):
-        raise Usage("nowhere to store: give --hdf5-filepath PATH or --enable-stdout-backend")
+    values.elastic_hosts = elasticsearch_target.check_usage(values)
+    if not (values.hdf5_filepath or values.enable_stdout_backend or values.elastic_hosts):
+        raise Usage("nowhere to store: give --hdf5-filepath PATH, --elastic-host HOST or --enable-stdout-backend")
     values.native_given = bool(values.native_bind_uri)
     values.native_bind_uri = values.native_bind_uri or default_native(values.zeromq_bind_uri)
     values.journal_size = size(values.journal_size)
     values.hdf5_max_size = size(values.hdf5_max_size)
+    values.elastic_bulk_size = size(values.elastic_bulk_size)
     return values
 
 
