@@ -16,6 +16,7 @@ from colmet.common.exposition import CONTENT_TYPE
 from colmet.common.prometheus import PATH
 
 CONNECTIONS = 8             # at once
+BACKLOG = 128               # that may wait to be accepted; they are at once
 SILENCE = 5.0               # s without a byte
 LONGEST = 10.0              # s that a connection may last in all
 MOST_BYTES = 8192           # of a request with its headers
@@ -32,7 +33,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, host, port, log):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.request_queue_size = CONNECTIONS
+        self.request_queue_size = BACKLOG
         self.log = log
         self._open = {}                     # {socket: when its time is up (monotonic s), 0: now}, oldest first
         self._lock, self._making = threading.Lock(), threading.Lock()
