@@ -73,12 +73,12 @@ def lines(figures, running, now):
     yield "%s %s on %s, %s" % (PROGRAM, figures["version"], _plain(figures["host"]), began)
     yield "journal   %s, %s of %s" % (figures["journal"], size(figures["journal_bytes"]),
                                       size(figures["journal_limit_bytes"]))
-    yield "received  %s records; %s batches twice, %s lost by nodes; %d nodes in the last 5 min" % (
-        count(figures["received_records"]), count(figures["duplicate_batches"]), count(figures["lost_batches"]),
-        figures["peers"])
+    yield "received  %s records; batches: %s twice, %s lost by nodes" % (
+        count(figures["received_records"]), count(figures["duplicate_batches"]), count(figures["lost_batches"]))
+    yield "nodes     %s in the last 5 min" % count(figures["peers"])
     for kind, number in sorted(figures["refused"].items()):
         yield "          %s times %s" % (count(number), _plain(kind))
-    form = "%-13s %14s %10s %12s %12s %8s  %s"
+    form = "%-13s %12s %10s %12s %11s %8s  %s"
     yield form % ("writer", "position", "lag", "behind", "stored", "rejected", "state")
     for name, each in sorted(figures["writers"].items()):
         state = "failing" if each["failing"] else "running" if each["running"] and running else "ended"
