@@ -38,7 +38,7 @@ class Entries:
             if entry.kind == SCHEMAS:
                 self._learn(entry.payload)
             elif entry.kind == NATIVE:
-                batch, faults = wire.unpack(wire.split(entry.payload), self.tables, self._tails)
+                batch, faults = wire.unpack(wire.split(entry.payload), self.tables, self._tails, checked=True)
                 batches = [batch]
             elif entry.kind == LEGACY:
                 batches, faults = legacy.decode(entry.payload)

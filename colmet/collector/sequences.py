@@ -28,6 +28,8 @@ class Session:
         self.lost = lost
 
     def __contains__(self, sequence):
+        if not self.ranges:             # mostly
+            return sequence <= self.upto
         return sequence <= self.upto or any(first <= sequence <= last for first, last in self.ranges)
 
     def accepts(self, sequence):

@@ -22,7 +22,7 @@ class Block:
     @property
     def rows(self):
         """Number of rows."""
-        return len(self.data) // (8 * (INDEX_CELLS + len(self.table.metrics)))
+        return len(self.data) // self.table.layout.size
 
     def __iter__(self):
         """Each row as a tuple (job place, string place, values...)."""

@@ -87,11 +87,10 @@ class Journal:
         crc = zlib.crc32(payload, zlib.crc32(_BODY.pack(kind, arrival)))
         head = _HEAD.pack(_BODY.size + len(payload), crc, kind, arrival)
         try:
-            _write(self._file, [head, payload], self._size)
+            self._size += _write(self._file, [head, payload], self._size)
         except OSError:
             os.ftruncate(self._file, self._size)
             raise
-        self._size += len(head) + len(payload)
         return self.end
 
     def sync(self):
@@ -190,19 +189,25 @@ def segments(directory):
 
 
 def _entries(path, start, position):
-    with open(path, "rb", buffering=_READ_AHEAD) as file:
+    with open(path, "rb") as file:
         file.seek(position - start)
         left = os.fstat(file.fileno()).st_size - (position - start)
+        data, place = b"", 0                # what was read of the file, and where in it the next entry begins
         while left >= _HEAD.size:
-            length, crc, kind, arrival = _HEAD.unpack(file.read(_HEAD.size))
-            if length < _BODY.size or _PREFIX + length > left:
+            if len(data) - place < _HEAD.size:
+                data, place = data[place:] + file.read(_READ_AHEAD), 0
+                if len(data) < _HEAD.size:      # what was being written was taken back
+                    return
+            length, crc, kind, arrival = _HEAD.unpack_from(data, place)
+            size = _PREFIX + length
+            if length < _BODY.size or size > left:
                 return
-            payload = file.read(length - _BODY.size)
-            if zlib.crc32(payload, zlib.crc32(_BODY.pack(kind, arrival))) != crc:
+            if len(data) - place < size:
+                data, place = data[place:] + file.read(max(size, _READ_AHEAD)), 0
+            if zlib.crc32(memoryview(data)[place + _PREFIX:place + size]) != crc:
                 return
-            following = position + _PREFIX + length
-            yield Entry(position, following, kind, arrival, payload)
-            position, left = following, left - _PREFIX - length
+            yield Entry(position, position + size, kind, arrival, data[place + _HEAD.size:place + size])
+            position, place, left = position + size, place + size, left - size
 
 
 def _sound_bytes(directory, start):
@@ -222,13 +227,16 @@ def _whole_entry(file, place, size):
 
 
 def _write(file, parts, place):
+    """Write `parts` at `place`; returns their size."""
     written = os.pwritev(file, parts, place)
-    left = sum(map(len, parts)) - written
+    size = sum(map(len, parts))
+    left = size - written
     while left:                         # the disk took a part of it: the rest says why
         place += written
         parts = [b"".join(parts)[-left:]]
         written = os.pwritev(file, parts, place)
         left -= written
+    return size
 
 
 def in_use(directory):
