@@ -143,10 +143,10 @@ class Server:
         return [hit["_source"] for hit in self.hits(index)]
 
     def count(self, index):
-        """Number of documents in `index` (or pattern), 0 where none matches."""
+        """Number of documents in `index` (or pattern), 0 where none matches or what matches is not ready yet."""
         self.call("POST", "/%s/_refresh" % index)
         answer = self.call("GET", "/%s/_count" % index)
-        return 0 if answer.status_code == 404 else answer.json()["count"]
+        return answer.json()["count"] if answer.ok else 0
 
     def close(self):
         """End it for good; its folder goes too."""
