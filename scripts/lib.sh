@@ -33,6 +33,26 @@ install_packages() {
     esac
 }
 
+# install_stopped NAME: a package that brings a service of its name, which starts neither now nor at the next boot.
+install_stopped() {
+    policy=/usr/sbin/policy-rc.d        # what packages of Debian ask before they start a service
+    if [ ! -e "$policy" ]; then
+        policy_made=$policy
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+    fi
+    install_packages "$1"
+    remove_policy
+    if command -v systemctl >/dev/null 2>&1; then
+        systemctl --quiet disable "$1" >&2 || true
+    fi
+}
+
+remove_policy() {
+    [ -z "${policy_made:-}" ] || rm -f "$policy_made"
+    policy_made=
+}
+
 # Under sudo what is made here shall belong to who called sudo. `begin` notes the time and `give_back`,
 # run however the script ends, hands over every file of root that changed since.
 begin() {
@@ -44,6 +64,7 @@ begin() {
 }
 
 give_back() {
+    remove_policy
     if [ -n "${scratch:-}" ]; then
         rm -rf "$scratch"
     fi

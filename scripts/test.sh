@@ -10,7 +10,7 @@ export TMPDIR="$scratch"
 chmod 755 "$scratch"
 
 # setuptools and wheel: the tests of the package build it; trustme signs certificates
-tools="pytest docutils requests setuptools trustme wheel"
+tools="pytest docutils prometheus-client requests setuptools trustme wheel"
 
 # The path of a Python of minor version $1; nothing where there is none that runs.
 find_minor() {
@@ -41,10 +41,11 @@ if [ "${SYSTEM:-}" = 1 ]; then
     export SYSTEM
     if [ "$(id -u)" = 0 ] && [ "$(packager)" = apt-get ]; then
         install_packages hdf5-tools strace valgrind maven default-jdk-headless
+        command -v prometheus >/dev/null 2>&1 || install_stopped prometheus
     fi
 fi
 scripts/bootstrap.sh
-.venv/bin/python -c "import docutils, pytest, requests, setuptools, trustme, wheel" 2>/dev/null ||
+.venv/bin/python -c "import docutils, prometheus_client, pytest, requests, setuptools, trustme, wheel" 2>/dev/null ||
     .venv/bin/python -m pip --disable-pip-version-check install $tools
 scripts/peer.sh || say "no Colmet 0.6.10 to compare with: its tests are skipped"
 scripts/servers.sh || say "no Elasticsearch to store in: its tests are skipped"
