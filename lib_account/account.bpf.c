@@ -141,6 +141,27 @@ static __always_inline void add_cpu(__u64 *to, struct task_struct *task, int sha
     add(&to[NIVCSW], task->nivcsw, shared);
 }
 
+/* Pages of a process that lives: those it has, or once had; the CPUs keep back a little of the former. */
+static __always_inline __u64 resident(struct task_struct *task)
+{
+    struct mm_struct *mm = task->mm;
+    __u64 most = 0;
+    __s64 now;
+
+    if (!mm)
+        return 0;
+    most = mm->hiwater_rss;
+    if (bpf_core_field_exists(mm->rss_stat[0].count)) {
+        now = mm->rss_stat[0].count + mm->rss_stat[1].count + mm->rss_stat[3].count;
+    } else {
+        struct mm_struct___before_6_2 *old = (void *)mm;
+
+        now = BPF_CORE_READ(old, rss_stat.count[0].counter) + BPF_CORE_READ(old, rss_stat.count[1].counter)
+              + BPF_CORE_READ(old, rss_stat.count[3].counter);
+    }
+    return now > 0 && now > most ? now : most;
+}
+
 static __always_inline void add_task(__u64 *to, struct task_struct *task, int shared)
 {
     add(&to[TASKS], 1, shared);
@@ -155,6 +176,9 @@ static __always_inline void add_task(__u64 *to, struct task_struct *task, int sh
         add(&to[VM_INTEGRAL], task->acct_vm_mem1, shared);
     }
     raise(&to[EARLIEST], ~task->start_time, shared);
+    raise(&to[MAX_RSS], task->signal->maxrss, shared);
+    if (!shared && task->pid == task->tgid)
+        raise(&to[MAX_RSS], resident(task), shared);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -213,6 +237,7 @@ int BPF_PROG(on_mkdir, struct cgroup *cgroup)
     cell->parent = *parent;
     cell->kind = above->kind == ROOT ? TOP : STEP;
     cell->removed = 0;
+    cell->since = 0;
     cell->id = id;
     raise(&state.used, place + 1, 1);
     bpf_map_update_elem(&groups, &id, &place, BPF_ANY);

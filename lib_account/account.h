@@ -1,11 +1,9 @@
 /* What the tasks of cgroups did, added up in the kernel by BPF programs (account.bpf.c): those that live at each
  * reading, those that ended as they end. One `struct account` is for one hierarchy of cgroups. A cgroup is named by the
  * inode number of its directory, a job by a small number that the caller gives.
- *
- * A row has ACCOUNT_LIVE_CELLS cells: the number of live tasks, then their sums in the order of
- * colmet.common.metrics.taskstats and in its units.
  */
-#define ACCOUNT_LIVE_CELLS 31
+#define ACCOUNT_LIVE_CELLS 31   /* number of live tasks, then their sums as in colmet.common.metrics.taskstats */
+#define ACCOUNT_TOTAL_CELLS 30  /* since, then what is told in colmet.common.metrics.account by tasks, in its order */
 
 struct account;
 
@@ -15,15 +13,18 @@ struct account;
 int account_open(struct account **opened, const char *object, const char *controller, int hierarchy);
 
 /* Follows the cgroup `id`, of which the one above is `parent` (0: not followed), as part of `job`; all that will be
- * made below it is followed too. `job` -1: those made in it stand for jobs, and it for none.
+ * made below it is followed too. `job` -1: those made in it stand for jobs, and it for none. `start` is the Unix time
+ * (ns) at which it was made: from then on it counts if it was followed from that moment, as part of what is above it;
+ * else from now on.
  * Returns 0; -ENOSPC: too many are followed already; -errno. */
-int account_follow(struct account *account, uint64_t id, uint64_t parent, int job);
+int account_follow(struct account *account, uint64_t id, uint64_t parent, int job, uint64_t start);
 
 /* Forgets a job and all its cgroups, removed ones included. */
 void account_forget(struct account *account, int job);
 
-/* Reads the live tasks of jobs 0 to `jobs` - 1 into `rows`, one after the other. Returns 0 or -errno. */
-int account_live(struct account *account, int64_t *rows, int jobs);
+/* Reads jobs 0 to `jobs` - 1: what lives into `live`, all since the beginning into `total`, row after row. A counter
+ * of `total` never goes back. Returns 0 or -errno. */
+int account_read(struct account *account, int64_t *live, int64_t *total, int jobs);
 
 /* Cgroups that were made below those followed when there was no room for them. */
 uint64_t account_left_out(const struct account *account);

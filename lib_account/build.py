@@ -13,6 +13,7 @@ ffi = FFI()
 ffi.cdef((HERE / "account.h").read_text(encoding="utf-8"))
 ffi.set_source(
     "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n',
-    sources=["lib_account/account.c", "lib_account/groups.c", "lib_account/rows.c"],
+    sources=["lib_account/account.c", "lib_account/groups.c", "lib_account/read.c",
+             "lib_account/rows.c"],
     depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h"], include_dirs=["lib_account"],
     libraries=["bpf"], extra_compile_args=["-std=gnu11", "-Wall", "-Wextra", "-Werror"], optional=True)

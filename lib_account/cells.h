@@ -61,7 +61,7 @@ enum quantity {
     NIVCSW,
     SUMS,
     EARLIEST = SUMS,            /* the greatest ~start_time, so that 0 is "none yet" */
-    MAX_RSS,                    /* bytes, the greatest of any process */
+    MAX_RSS,                    /* pages, the most that any one process had */
     QUANTITIES
 };
 
@@ -70,7 +70,8 @@ struct cell {
     unsigned int parent;        /* place of the cgroup above, NOWHERE where that is not followed */
     unsigned short kind;
     unsigned short removed;     /* 1: it is gone, and its sums wait here to be read */
-    unsigned long long ended[QUANTITIES];
+    unsigned long long since;   /* Unix time (ns) at which its sums were 0; 0: not told yet */
+    unsigned long long ended[QUANTITIES];       /* less what those had that lived at `since`: modulo 2^64 */
     unsigned long long live[QUANTITIES];        /* of the last pass over all tasks */
 };
 

@@ -65,17 +65,22 @@ static int add_group(struct account *self, uint64_t id, uint32_t parent, enum ki
     return bpf_map_update_elem(self->groups, &id, place, BPF_NOEXIST);
 }
 
-int account_follow(struct account *self, uint64_t id, uint64_t parent, int job)
+int account_follow(struct account *self, uint64_t id, uint64_t parent, int job, uint64_t start)
 {
     uint32_t place = place_of(self, id), above = place_of(self, parent);
     int step = above != NOWHERE && self->cells[above].kind != ROOT, error = 0;
 
-    if (place == NOWHERE)
+    if (place == NOWHERE) {
         error = add_group(self, id, above, job < 0 ? ROOT : step ? STEP : TOP, &place);
-    else if (job < 0)
+        if (!error)
+            self->fresh[place] = self->any_fresh = 1;
+    } else if (job < 0) {
         self->cells[place].kind = ROOT;
+    }
     if (!error)
         self->owners[place] = (struct owner){id, job};
+    if (!error && !self->cells[place].since)
+        self->cells[place].since = self->fresh[place] ? unix_time() : start;
     return error;
 }
 
@@ -86,6 +91,7 @@ static void free_group(struct account *self, uint32_t place)
     bpf_map_delete_elem(self->groups, &id);
     memset(&self->cells[place], 0, sizeof *self->cells);
     memset(&self->owners[place], 0, sizeof *self->owners);
+    self->fresh[place] = 0;
     bpf_map_update_elem(self->spare, NULL, &place, BPF_ANY);
 }
 
@@ -98,5 +104,16 @@ void account_forget(struct account *self, int job)
     for (uint32_t place = 0; place < places; place++)
         if (self->cells[place].id && self->owners[place].id == self->cells[place].id
             && self->owners[place].job == job)
+            free_group(self, place);
+    if (job < self->jobs)
+        memset(&self->sums[job], 0, sizeof *self->sums);
+}
+
+void release_unclaimed(struct account *self)
+{
+    uint32_t places = used(self);
+
+    for (uint32_t place = 0; place < places; place++)
+        if (self->cells[place].removed && owner_of(self, place) == NO_JOB)
             free_group(self, place);
 }

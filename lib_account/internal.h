@@ -19,6 +19,13 @@ struct owner {
     int job;
 };
 
+/* Of one job. */
+struct sums {
+    uint64_t live[QUANTITIES], ended[QUANTITIES];
+    uint64_t since;
+    int64_t last[ACCOUNT_TOTAL_CELLS];  /* what was told before */
+};
+
 struct account {
     struct bpf_object *object;
     struct bpf_link *links[3];
@@ -27,17 +34,36 @@ struct account {
     struct state *state;
     int groups, spare;                  /* descriptors of maps */
     struct owner owners[GROUPS];
-    uint64_t (*sums)[QUANTITIES];       /* one for each job asked for */
-    int jobs;                           /* how many have room in `sums` */
+    uint8_t fresh[GROUPS];              /* 1: what its tasks had when it was first followed must be taken off */
+    int any_fresh;
+    struct sums *sums;                  /* one for each job that was asked for */
+    int jobs;                           /* how many */
 };
 
 /* The job of the cell at `place`, or NO_JOB. */
 int owner_of(struct account *self, uint32_t place);
 
+/* Frees the cells of cgroups that were removed and are nobody's. */
+void release_unclaimed(struct account *self);
+
 /* No cell from this place on is in use. */
 uint32_t used(const struct account *self);
 
-/* Writes one row from sums over live tasks, at these times of CLOCK_MONOTONIC (ns) and the wall clock (s). */
-void live_row(const uint64_t *sums, int64_t *row, uint64_t monotonic, int64_t wall, uint64_t page_size);
+/* Lets the kernel go through all tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
+int pass(struct account *self);
+
+/* Unix time in ns. */
+uint64_t unix_time(void);
+
+/* What a row is made of, besides sums. */
+struct moment {
+    uint64_t monotonic;         /* CLOCK_MONOTONIC, ns */
+    uint64_t wall;              /* Unix time, ns */
+    uint64_t page;              /* bytes */
+};
+
+/* Write the rows of one job; `total_row` keeps in `sums->last` what it told. */
+void live_row(const struct sums *sums, int64_t *row, const struct moment *now);
+void total_row(struct sums *sums, int64_t *row, const struct moment *now);
 
 #endif

@@ -59,11 +59,31 @@ struct signal_struct {
     unsigned long maxrss;
 };
 
+struct percpu_counter {
+    __s64 count;
+};
+
+struct mm_struct {
+    unsigned long hiwater_rss;
+    struct percpu_counter rss_stat[4];      /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES */
+};
+
+struct mm_rss_stat {
+    struct {
+        __s64 counter;
+    } count[4];
+};
+
+struct mm_struct___before_6_2 {
+    struct mm_rss_stat rss_stat;
+};
+
 struct task_struct {
     unsigned int flags;
     int pid, tgid;
     struct css_set *cgroups;
     struct signal_struct *signal;
+    struct mm_struct *mm;
     struct task_delay_info *delays;
     struct sched_entity se;
     struct sched_info sched_info;

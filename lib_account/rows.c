@@ -1,14 +1,5 @@
-/* The sums of cgroups as rows of jobs. */
-#define _GNU_SOURCE
+/* The sums of jobs as rows: pure, no kernel here. */
 #include "internal.h"
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define NS_A_US 1000
 #define NS_A_S 1000000000ull
@@ -18,7 +9,7 @@
 static const struct source {
     enum quantity quantity;
     unsigned int divisor;
-} sources[ACCOUNT_LIVE_CELLS] = {
+} live_sources[ACCOUNT_LIVE_CELLS] = {
     {TASKS, 1},
     {CPU_COUNT, 1},
     {CPU_DELAY, 1},
@@ -54,93 +45,61 @@ static const struct source {
 
 enum { REAL = 7, BTIME = 9, AGE = 10, SCALED = 28 };
 
+/* The cells of a total row from the eighth on: all sums, live and ended. */
+static const enum quantity total_sources[] = {
+    CPU_COUNT, CPU_DELAY, BLKIO_COUNT, BLKIO_DELAY, SWAPIN_COUNT, SWAPIN_DELAY, FREEPAGES_COUNT, FREEPAGES_DELAY,
+    RUNTIME, UTIME, STIME, MINFLT, MAJFLT, NVCSW, NIVCSW, RCHAR, WCHAR, SYSCR, SYSCW, READ_BYTES, WRITE_BYTES,
+    CANCELLED_BYTES,
+};
+
+enum { SINCE, LIVE_TASKS, LIVE_PROCESSES, STARTED_TASKS, STARTED_PROCESSES, ENDED_TASKS, ENDED_PROCESSES, FIRST_SUM };
+
 static int64_t bounded(unsigned __int128 value)
 {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-void live_row(const uint64_t *sums, int64_t *row, uint64_t monotonic, int64_t wall, uint64_t page_size)
+void live_row(const struct sums *sums, int64_t *row, const struct moment *now)
 {
-    uint64_t earliest = ~sums[EARLIEST], age = earliest < monotonic ? monotonic - earliest : 0;
+    const uint64_t *live = sums->live;
+    uint64_t earliest = ~live[EARLIEST], age = earliest < now->monotonic ? now->monotonic - earliest : 0;
 
     for (int cell = 0; cell < ACCOUNT_LIVE_CELLS; cell++) {
-        const struct source *from = &sources[cell];
-        unsigned __int128 sum = sums[from->quantity];
+        const struct source *from = &live_sources[cell];
+        unsigned __int128 sum = live[from->quantity];
 
         if (from->divisor == INTEGRAL)
-            sum *= page_size;
+            sum *= now->page;
         row[cell] = bounded(sum / from->divisor);
     }
-    row[REAL] = bounded((unsigned __int128)sums[UTIME] + sums[STIME]);
-    row[SCALED] = bounded((unsigned __int128)sums[UTIME_SCALED] + sums[STIME_SCALED]);
+    row[REAL] = bounded((unsigned __int128)live[UTIME] + live[STIME]);
+    row[SCALED] = bounded((unsigned __int128)live[UTIME_SCALED] + live[STIME_SCALED]);
     row[AGE] = age / NS_A_US;
-    row[BTIME] = wall - (int64_t)(age / NS_A_S);
+    row[BTIME] = now->wall / NS_A_S - age / NS_A_S;
 }
 
-/* Room for the sums of this many jobs, all 0. Returns 0 or -errno. */
-static int clear_sums(struct account *self, int jobs)
+/* A task that ended between the reading of the two kinds is in neither, so that a sum may seem to go back. */
+static int64_t grown(struct sums *sums, int cell, uint64_t value)
 {
-    if (jobs > self->jobs) {
-        uint64_t (*sums)[QUANTITIES] = realloc(self->sums, sizeof *sums * jobs);
-
-        if (!sums)
-            return -ENOMEM;
-        self->sums = sums;
-        self->jobs = jobs;
-    }
-    memset(self->sums, 0, sizeof *self->sums * jobs);
-    return 0;
+    if ((int64_t)value > sums->last[cell])
+        sums->last[cell] = (int64_t)value;
+    return sums->last[cell];
 }
 
-/* Lets the kernel go through all tasks. Returns 0 or -errno. */
-static int pass(struct account *self)
+void total_row(struct sums *sums, int64_t *row, const struct moment *now)
 {
-    char nothing[64];           /* the program writes no text */
-    ssize_t got;
-    int fd = bpf_iter_create(bpf_link__fd(self->pass));
+    const uint64_t *live = sums->live, *ended = sums->ended;
+    size_t count = sizeof total_sources / sizeof *total_sources;
+    uint64_t rss = live[MAX_RSS] > ended[MAX_RSS] ? live[MAX_RSS] : ended[MAX_RSS];
 
-    if (fd < 0)
-        return fd;
-    do
-        got = read(fd, nothing, sizeof nothing);
-    while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));    /* EAGAIN: after a million tasks */
-    got = got < 0 ? -errno : 0;
-    close(fd);
-    return got;
-}
-
-static void add(uint64_t *to, const unsigned long long *from)
-{
-    for (int sum = 0; sum < SUMS; sum++)
-        to[sum] += from[sum];
-    for (int most = SUMS; most < QUANTITIES; most++)
-        if (from[most] > to[most])
-            to[most] = from[most];
-}
-
-int account_live(struct account *self, int64_t *rows, int jobs)
-{
-    uint32_t places = used(self);
-    struct timespec monotonic, wall;
-    uint64_t now, page = sysconf(_SC_PAGESIZE);
-    int error = clear_sums(self, jobs);
-
-    for (uint32_t place = 0; place < places; place++)
-        memset(self->cells[place].live, 0, sizeof self->cells->live);
-    if (!error)
-        error = pass(self);
-    if (error)
-        return error;
-    for (uint32_t place = 0; place < places; place++) {
-        int job = owner_of(self, place);
-
-        if (job >= 0 && job < jobs)
-            add(self->sums[job], self->cells[place].live);
-    }
-    clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    clock_gettime(CLOCK_REALTIME, &wall);
-    now = monotonic.tv_sec * NS_A_S + monotonic.tv_nsec;
-    for (int job = 0; job < jobs; job++)
-        live_row(self->sums[job], rows + (size_t)job * ACCOUNT_LIVE_CELLS, now, wall.tv_sec, page);
-    return 0;
+    row[SINCE] = sums->since;
+    row[LIVE_TASKS] = live[TASKS];
+    row[LIVE_PROCESSES] = live[PROCESSES];
+    row[STARTED_TASKS] = grown(sums, STARTED_TASKS, live[TASKS] + ended[TASKS]);
+    row[STARTED_PROCESSES] = grown(sums, STARTED_PROCESSES, live[PROCESSES] + ended[PROCESSES]);
+    row[ENDED_TASKS] = grown(sums, ENDED_TASKS, ended[TASKS]);
+    row[ENDED_PROCESSES] = grown(sums, ENDED_PROCESSES, ended[PROCESSES]);
+    for (size_t i = 0; i < count; i++)
+        row[FIRST_SUM + i] = grown(sums, FIRST_SUM + i, live[total_sources[i]] + ended[total_sources[i]]);
+    row[FIRST_SUM + count] = grown(sums, FIRST_SUM + count, rss * now->page);
 }

@@ -159,12 +159,12 @@ def test_the_start_message_is_ten_lines_at_most():
 
 def test_sources_that_are_off_say_why_and_come_when_they_are_asked_for(tmp_path):
     opened = sources.Sources(None)
-    opened.follow(settings(["--disable-taskstats", "--root", str(tmp_path)], SOURCES))
+    opened.follow(settings(["--disable-taskstats", "--disable-account", "--root", str(tmp_path)], SOURCES))
     assert opened.off["taskstats"] == "not enabled" and opened.off["jobproc"] == "not enabled"
     assert "procstats" in opened.off and opened.off["procstats"] != "not enabled"      # this root has no /proc
-    opened.follow(settings(["--disable-taskstats"], SOURCES))
+    opened.follow(settings(["--disable-taskstats", "--disable-account"], SOURCES))
     assert [source.name for source in opened.on] == ["procstats", "colmet"]
     kept = opened.on[0]
-    opened.follow(settings(["--disable-taskstats", "--disable-colmet"], SOURCES))
+    opened.follow(settings(["--disable-taskstats", "--disable-account", "--disable-colmet"], SOURCES))
     assert opened.on == [kept]
     opened.close()

@@ -67,30 +67,44 @@ class Account:
         self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
         self._known = {}                        # {job: the directories of its parts when they were followed}
         self._partial = set()                   # jobs of which not all could be followed
-        self._rows = self._ffi.new("int64_t[]", 0)
+        self._live = self._total = self._ffi.new("int64_t[]", 0)
 
     def follow_root(self, path):
         """Follow what is made in the directory `path`, where jobs have theirs."""
         key = directory_key(path)
         if key:
-            self._take(key[1], 0, -1)
+            self._take(key[1], 0, -1, 0)
 
-    def live(self, jobs):
-        """{job: [number of tasks, sums...]}, as `lib_account/account.h` says, for those that could be followed."""
+    def read(self, jobs):
+        """{job: (live, total)}: lists of numbers, as `lib_account/account.h` says, for those of `jobs` that could be
+        followed, and for the last time for those that are not among them any more."""
         self._update(jobs)
         most = len(self._numbers) + len(self._free)
-        width = self._lib.ACCOUNT_LIVE_CELLS
-        if len(self._rows) < most * width:
-            self._rows = self._ffi.new("int64_t[]", 2 * most * width)
-        compiled.check(self._lib.account_live(self._account, self._rows, most))
-        cells = self._ffi.unpack(self._rows, most * width)
-        places = ((job, self._numbers[job] * width) for job in jobs if job not in self._partial)
-        return {job: cells[place:place + width] for job, place in places}
+        widths = self._lib.ACCOUNT_LIVE_CELLS, self._lib.ACCOUNT_TOTAL_CELLS
+        if len(self._live) < most * widths[0]:
+            self._live, self._total = (self._ffi.new("int64_t[]", 2 * most * width) for width in widths)
+        compiled.check(self._lib.account_read(self._account, self._live, self._total, most))
+        live, total = (self._rows(cells, most, width) for cells, width in zip((self._live, self._total), widths))
+        found = {job: (live[number], total[number]) for job, number in self._numbers.items()
+                 if job not in self._partial}
+        if len(self._numbers) > len(jobs):
+            for job in set(self._numbers).difference(jobs):
+                self._forget(job)
+        return found
+
+    @property
+    def lost(self):
+        """Cgroups below those followed for which there was no room."""
+        return self._lib.account_left_out(self._account)
 
     def close(self):
         """Stops the programs."""
         self._lib.account_close(self._account)
         self._account = self._ffi.NULL
+
+    def _rows(self, cells, count, width):
+        numbers = self._ffi.unpack(cells, count * width) if count else []
+        return [numbers[place:place + width] for place in range(0, count * width, width)]
 
     def _update(self, jobs):
         for job in jobs:
@@ -98,9 +112,6 @@ class Account:
             if known is None or len(known) != len(job.parts) \
                     or any(part.directories is not before for part, before in zip(job.parts, known)):
                 self._follow(job)
-        if len(self._numbers) > len(jobs):
-            for job in set(self._numbers).difference(jobs):
-                self._forget(job)
 
     def _follow(self, job):
         """Follow all directories of `job`, those above before those below."""
@@ -108,14 +119,15 @@ class Account:
             self._numbers[job] = self._free.pop() if self._free else len(self._numbers)
         self._known[job] = [part.directories for part in job.parts]
         self._partial.discard(job)
+        keys = {part.path: part.key for part in job.parts}      # though it may be gone by now
         for path in sorted(path for part in job.parts for path in part.directories):
-            key, above = directory_key(path), directory_key(os.path.dirname(path))
-            if key and above and not self._take(key[1], above[1], self._numbers[job]):
+            key, above = keys.get(path) or directory_key(path), directory_key(os.path.dirname(path))
+            if key and above and not self._take(key[1], above[1], self._numbers[job], job.start):
                 self._partial.add(job)
 
-    def _take(self, cgroup, above, number):
+    def _take(self, cgroup, above, number, start):
         """Whether there was room for it."""
-        code = self._lib.account_follow(self._account, cgroup, above, number)
+        code = self._lib.account_follow(self._account, cgroup, above, number, start)
         return code != -errno.ENOSPC and not compiled.check(code)
 
     def _forget(self, job):

@@ -1,7 +1,8 @@
 """The readers of what tasks did, the best first: each is tried, and where it does not open, its reason is kept.
 
-A reader has `name`; `live(jobs)`, which gives {job: [number of live tasks, their sums in the order of the table
-taskstats_default]} for those jobs that it can read, None for a sum that it cannot know; and `close()`.
+A reader has `name`; `read(jobs)`, which gives {job: (live, total)} for those jobs that it can read: `live` is the
+number of live tasks and their sums in the order of the table taskstats_default, `total` the first values of the table
+account, those by tasks, or None; `lost`, how many ends of tasks it could not count; and `close()`.
 """
 import errno
 import os
@@ -36,20 +37,25 @@ class Bpf:
             self.close()
             raise
 
-    def live(self, jobs):
-        """The sums of all jobs that are cgroups of one hierarchy."""
+    def read(self, jobs):
+        """Both for all jobs that are cgroups of one hierarchy; for the last time for those that went."""
         self._follow_roots()
-        sorted_jobs = {device: [] for device in self._accounts}
+        by_device = {device: [] for device in self._accounts}
         for job in jobs:
-            sorted_jobs.setdefault(account.device(job), []).append(job)
+            by_device.setdefault(account.device(job), []).append(job)
         found = {}
-        for device, members in sorted_jobs.items():
+        for device, members in by_device.items():
             reader = self._account(device)
             if reader is not None:
-                found.update(reader.live(members))
-        for job, values in found.items():
-            job.counted(values[0])
+                found.update(reader.read(members))
+        for job, (live, _) in found.items():
+            job.counted(live[0])
         return found
+
+    @property
+    def lost(self):
+        """Cgroups for which there was no room."""
+        return sum(reader.lost for reader in self._accounts.values() if reader is not None)
 
     def close(self):
         """Stops the programs."""
@@ -81,6 +87,7 @@ class Bpf:
 class Netlink:
     """All jobs, task by task: the kernel is asked for each (lib_taskstats). `root` and `options` play no part."""
     name = "netlink"
+    lost = 0
 
     def __init__(self, root, options):
         helper = compiled.load("_taskstats")
@@ -93,9 +100,9 @@ class Netlink:
         self._socket = opened[0]
         self._cells = self._ffi.new("int64_t[]", self._lib.TASKSTATS_CELLS)
 
-    def live(self, jobs):
-        """The sums of all jobs."""
-        return {job: [self._sum(job.tasks())] + compiled.values(self._ffi, self._cells) for job in jobs}
+    def read(self, jobs):
+        """What lives of all jobs."""
+        return {job: ([self._sum(job.tasks())] + compiled.values(self._ffi, self._cells), None) for job in jobs}
 
     def close(self):
         """Closes the socket."""
@@ -130,14 +137,14 @@ class Readers:
         names = [kind.name for kind in READERS]
         self.refused = {name: refused[name] for name in names[:names.index(self.name)] if name in refused}
 
-    def live(self, jobs):
-        """{job: [number of live tasks, sums...]}."""
-        found = {}
+    def read(self, jobs):
+        """[(reader, what it read)], each job once."""
+        readings, rest = [], jobs
         for reader in self._open:
-            rest = [job for job in jobs if job not in found] if found else jobs
             if rest or reader is self._open[0]:
-                found.update(reader.live(rest))
-        return found
+                readings.append((reader, reader.read(rest)))
+                rest = [job for job in rest if job not in readings[-1][1]]
+        return readings
 
     def close(self):
         """Closes them."""

@@ -113,7 +113,8 @@ class Counters:
     """The counters of one cgroup by any of its directories. `values` has what was read last, by name: "cpu" (ns),
     "peak_memory" (bytes), "io" (bytes read, bytes written); `sources` V1 or V2 by the same names."""
 
-    def __init__(self, path, root):
+    def __init__(self, path, root, names=_NAMES):
+        self._names = names         # what is wanted of it
         self.values, self.sources = {}, {}
         self.identities = {}        # {name: (st_dev, st_ino)} of its file: one cgroup by two hierarchies has the same
         self._kept = {}             # {name: (descriptor, parse)}
@@ -124,7 +125,7 @@ class Counters:
     def read(self):
         """Read all that is there; returns the names of those that still answered."""
         answered = set()
-        if len(self._kept) + len(self._lost) < len(_NAMES) and time.monotonic_ns() >= self._retry:
+        if len(self._kept) + len(self._lost) < len(self._names) and time.monotonic_ns() >= self._retry:
             self._open_missing()
         for name, (fd, parse) in list(self._kept.items()):
             try:
@@ -148,7 +149,7 @@ class Counters:
         """Look for what is not open yet: each tick at first, as directories of one cgroup are made one by one in
         the hierarchies of v1, then the less often the longer that the cgroup has been here."""
         for name, controller, file, parse in _FILES:
-            if name not in self._kept and name not in self._lost:
+            if name in self._names and name not in self._kept and name not in self._lost:
                 self._open(name, controller, file, parse)
         now = time.monotonic_ns()
         self._retry = now + min((now - self._began) // 4, _RETRY_NS)
