@@ -15,6 +15,7 @@ REQUIRED = [
     "requests",
     "cffi",
     "h5py",
+    "zlib-ng; platform_machine == 'x86_64' or platform_machine == 'aarch64'",   # elsewhere zlib does, more slowly
     'numpy<2; python_version < "3.10"',         # the last tables for 3.9 is built against numpy 1
 ]
 EXTRAS = {"view": ["tornado", "SQLAlchemy", "plotly", "rich"], "sensors": ["psutil"]}

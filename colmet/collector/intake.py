@@ -86,10 +86,11 @@ class Intake:
         waiting, self._waiting, self.held = self._waiting, {}, 0
         for (identity, node, session), kind in waiting.items():
             state = self.sequences.get(node, session)
-            fields = {"epoch": self.epoch, "session": session, "upto": state.upto, "ranges": state.ranges}
-            if kind == "hello":
-                fields["version"] = wire.PROTOCOL
-            yield identity, wire.message(kind, **fields)
+            if kind == "ack":
+                yield identity, wire.ack(self.epoch, session, state.upto, state.ranges)
+            else:
+                yield identity, wire.message(kind, version=wire.PROTOCOL, epoch=self.epoch, session=session,
+                                             upto=state.upto, ranges=state.ranges)
 
     def _hello(self, identity, fields):
         if fields.get("version") != wire.PROTOCOL:
@@ -114,9 +115,10 @@ class Intake:
         sequence = _count(fields, "sequence")
         try:
             batch, faults = wire.unpack(payload, self.tables, self._tails)
-            if (batch.session, batch.sequence) != (_count(fields, "session"), sequence) or not sequence:
+            if batch.sequence != sequence or batch.session != _count(fields, "session") or not sequence:
                 raise wire.Malformed("batch of another session or sequence than its message")
-            if _count(fields, "oldest") > sequence:
+            oldest = _count(fields, "oldest")
+            if oldest > sequence:
                 raise wire.Malformed("batch older than the oldest")
             if faults and not batch.blocks:
                 raise wire.Malformed(faults[0])
@@ -127,28 +129,32 @@ class Intake:
             return wire.message("refuse", reason=str(error), sequence=sequence)
         for fault in faults:
             self.faults.add(batch.node, fault)
-        self._store(identity, batch, fields["oldest"], wire.pack(batch) if faults else payload, arrival)
+        self._store(identity, batch, oldest, wire.pack(batch) if faults else payload, arrival)
         return None
 
     def _store(self, identity, batch, oldest, payload, arrival):
-        state = self.sequences.get(batch.node, batch.session)
-        records = sum([block.rows for block in batch.blocks])
-        if batch.sequence in state:
+        node, session, sequence = batch.node, batch.session, batch.sequence
+        state = self.sequences.get(node, session)
+        records = 0
+        for block in batch.blocks:
+            records += block.rows
+        if sequence in state:
             self.counts.received += records
             self.counts.doubled += 1
-        elif not state.accepts(batch.sequence):
-            self.faults.add(batch.node, "batches with too many gaps between them, not acknowledged")
+        elif not state.accepts(sequence):
+            self.faults.add(node, "batches with too many gaps between them, not acknowledged")
             return
         else:
             self._describe(batch.blocks)
             self.journal.append(NATIVE, wire.join(payload), arrival)
-            state.add(batch.sequence)
+            state.add(sequence)
             self._stored(records)
             if self.seen:
                 self.seen(batch)
-        self._give_up(state, batch.node, oldest)
-        self.sequences.keep(batch.node, batch.session, state)
-        self._waiting.setdefault((identity, batch.node, batch.session), "ack")
+        if oldest > state.upto + 1 or state.lost is None:
+            self._give_up(state, node, oldest)
+        self.sequences.keep(node, session, state)
+        self._waiting.setdefault((identity, node, session), "ack")
 
     def _give_up(self, state, node, oldest):
         lost = state.give_up(oldest)
@@ -169,13 +175,14 @@ class Intake:
         """Put the description of the tables of `blocks` into the segment where the next entry goes, unless it is
         there."""
         while True:
-            if self.journal.segment != self._segment:
-                self._segment, self._described = self.journal.segment, set()
-            lacking = {block.table for block in blocks if block.table.fingerprint not in self._described}
+            segment = self.journal.segment
+            if segment != self._segment:
+                self._segment, self._described = segment, set()
+            lacking = [block.table for block in blocks if block.table.fingerprint not in self._described]
             if not lacking:
                 return
             self.journal.append(SCHEMAS, json.dumps(wire.schemas(lacking)).encode())
-            self._described |= {table.fingerprint for table in lacking}
+            self._described.update(table.fingerprint for table in lacking)
 
     def _learn(self, schemas):
         if not isinstance(schemas, dict):
@@ -201,6 +208,6 @@ def replay(directory, sequences, position):
 
 def _count(fields, name):
     value = fields.get(name)
-    if type(value) is not int or not 0 <= value < 2 ** 63:
-        raise wire.Malformed("message whose %s is no number" % name)
-    return value
+    if type(value) is int and 0 <= value < 2 ** 63:
+        return value
+    raise wire.Malformed("message whose %s is no number" % name)

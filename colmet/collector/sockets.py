@@ -8,6 +8,7 @@ import zmq
 
 from colmet.common import wire
 
+_NO_WAIT = int(zmq.NOBLOCK)
 _LISTENS = "0A"         # state of a listening socket in /proc/net/tcp (proc(5))
 _BACKLOG = 4096         # connections that may wait: a whole cluster comes back at once
 _HEARTBEAT = 30000      # ms between signs of life to a peer; one mute for twice as long is let go
@@ -42,15 +43,15 @@ def receive(channel):
     """The frames of the next message that waits, None where none does. Frames beyond what a message of ours
     has are dropped unread."""
     try:
-        frame = channel.recv(zmq.NOBLOCK, copy=False)
+        frame = channel.recv(_NO_WAIT, False)
     except zmq.Again:
         return None
     data = frame.bytes
     frames, size = [data], len(data)
     while frame.more:           # cheaper than to ask the socket
-        frame = channel.recv(copy=False)
+        frame = channel.recv(0, False)
         size += len(frame)
-        if len(frames) <= wire.MAX_FRAMES and size <= wire.MAX_FRAME:
+        if size <= wire.MAX_FRAME and len(frames) <= wire.MAX_FRAMES:
             frames.append(frame.bytes)
     return frames
 

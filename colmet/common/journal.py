@@ -76,7 +76,7 @@ class Journal:
     @property
     def segment(self):
         """Start of the segment that the next entry goes to."""
-        return self.end if self._size >= self.segment_bytes else self._segment
+        return self._segment if self._size < self.segment_bytes else self.end
 
     def append(self, kind, payload, arrival=None):
         """Write an entry, visible to readers at once and durable after `sync`; returns the position after it.

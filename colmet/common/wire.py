@@ -25,6 +25,7 @@ MAX_HEADER = 4 * 2 ** 20            # bytes of a JSON frame
 MAX_NAME = 255                      # bytes of a node's, cluster's or user's name, a job id or an instance
 MAX_TAILS = 8 * 2 ** 20             # bytes of `Tails`
 _JOBS = b'{"jobs":'
+_HEAD = b'{"node":%b,"cluster":%b,"session":%d,"sequence":%d,"time":%d,"boottime":%d,'     # and a `Tail`
 _LENGTH = struct.Struct("<I")
 _DECODE = json.JSONDecoder().scan_once        # what raw_decode calls
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -47,6 +48,17 @@ def message(kind, payload=(), **fields):
     return [MAGIC, _json(dict(fields, type=kind))] + list(payload)
 
 
+def ack(epoch, session, upto, ranges):
+    """Frames of the message of that name. One answers nearly every batch, so that it is not left to `message`."""
+    return [MAGIC, b'{"epoch":%d,"session":%d,"upto":%d,"ranges":%s,"type":"ack"}'
+            % (epoch, session, upto, _json(ranges) if ranges else b"[]")]
+
+
+def carry(session, sequence, oldest, frames):
+    """Frames of the message that brings a batch, which `pack` made; of nearly every message of a node."""
+    return [MAGIC, b'{"session":%d,"sequence":%d,"oldest":%d,"type":"batch"}' % (session, sequence, oldest)] + frames
+
+
 def parse(frames):
     """(fields, payload frames) of a message; raises Malformed."""
     if len(frames) < 2 or frames[0] != MAGIC:
@@ -59,14 +71,26 @@ def parse(frames):
     return fields, frames[2:]
 
 
-def pack(batch):
+def pack(batch, tail=None):
     """Frames of `batch`: its header and one of cells per block. They are what the outbox keeps, the
-    journal stores and `unpack` reads."""
+    journal stores and `unpack` reads. Who packs batch after batch gives the same `Tail` each time."""
     blocks = [[block.table.name, block.table.fingerprint, block.rows] for block in batch.blocks]
-    header = {"node": batch.node, "cluster": batch.cluster, "session": batch.session,
-              "sequence": batch.sequence, "time": batch.time, "boottime": batch.boottime,
-              "jobs": batch.jobs, "strings": batch.strings, "blocks": blocks}
-    return [_json(header)] + [block.data for block in batch.blocks]
+    head = _HEAD % (_json(batch.node), _json(batch.cluster), batch.session, batch.sequence, batch.time, batch.boottime)
+    return [head + (tail or Tail()).write(batch.jobs, batch.strings, blocks)] + [block.data for block in batch.blocks]
+
+
+class Tail:
+    """The second half of the header packed last: mostly that of the next one too."""
+
+    def __init__(self):
+        self._of, self._text = None, b""
+
+    def write(self, jobs, strings, blocks):
+        """From "jobs" on, with the end of the object."""
+        if self._of != (jobs, strings, blocks):
+            self._of = (jobs, strings, blocks)
+            self._text = _json({"jobs": jobs, "strings": strings, "blocks": blocks})[1:]
+        return self._text
 
 
 def unpack(frames, tables, tails=None, checked=False):
@@ -190,8 +214,9 @@ def _tail(header):
 def usable(texts):
     """Whether all of `texts` are text of at most MAX_NAME bytes in UTF-8."""
     try:
-        if "".join(texts).isascii():
-            return max(map(len, texts)) <= MAX_NAME
+        joined = "".join(texts)
+        if joined.isascii():
+            return len(joined) <= MAX_NAME or max(map(len, texts)) <= MAX_NAME
         return all(len(text.encode()) <= MAX_NAME for text in texts)
     except (TypeError, UnicodeEncodeError):     # JSON can carry other values, and half a surrogate pair
         return False
