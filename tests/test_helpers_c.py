@@ -12,13 +12,15 @@ from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from conftest import CHECKOUT
 
-HELPERS = ("lib_taskstats", "lib_files")
+HELPERS = ("lib_taskstats", "lib_files", "lib_account")
 PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
 ASK = """
+from types import SimpleNamespace
 from colmet.node.backends import Unavailable, load
+options = SimpleNamespace(task_reader="auto", cpuset_rootpath=[])
 for name in ("taskstats", "procstats", "jobproc"):
     try:
-        load(name).Backend(None, None)
+        load(name).Backend(None, options)
     except Unavailable as reason:
         print(name, reason)
 """
@@ -78,7 +80,7 @@ def test_with_a_compiler_it_installs_the_helpers(source, tmp_path):
     needs_compiler()
     install(source, tmp_path / "target")
     names = {path.name.split(".")[0] for path in (tmp_path / "target" / "colmet" / "node").glob("*.so")}
-    assert names == {"_taskstats", "_files"}
+    assert names == {"_taskstats", "_files", "_account"}
 
 
 def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_path):
@@ -95,7 +97,7 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     run(sys.executable, "-c", wheel, tmp_path, cwd=archive.with_name(archive.name[:-len(".tar.gz")]))
     [built] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
-    assert {"_taskstats", "_files"} <= {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
+    assert {"_taskstats", "_files", "_account"} <= {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
 
 
 @pytest.mark.parametrize("helper", HELPERS)

@@ -20,12 +20,13 @@ PATIENCE = 60
 
 
 @pytest.fixture(name="stand")
-def _stand(root, uri, start, tmp_path):
+def _stand(root, uri, start, tmp_path, request):
     """(collector, node) that measure the jobs of `root` every 0.3 s."""
     collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri,
                       "--hdf5-filepath", tmp_path / "new.hdf5")
     wait_for(lambda: uri in collector.errors(), PATIENCE, "start of the collector")
-    node = start("node", "--cpuset_rootpath", root.path, "-s", "0.3", "--zeromq-uri", uri, "--enable-jobproc")
+    node = start("node", "--cpuset_rootpath", root.path, "-s", "0.3", "--zeromq-uri", uri, "--enable-jobproc",
+                 "--task-reader", getattr(request, "param", "auto"))
     wait_for(lambda: "records received" in collector.errors(), PATIENCE, "records of the node")
     return collector, node
 
@@ -36,6 +37,7 @@ def more_records(collector, times=4):
     wait_for(lambda: collector.errors().count("records received") >= before + times, PATIENCE, "more records")
 
 
+@pytest.mark.parametrize("stand", ["bpf", "netlink"], indirect=True)
 def test_what_a_sleeping_process_of_8_threads_did_is_in_the_file(root, stand, tmp_path):
     collector, node = stand
     job = root.job(4217)

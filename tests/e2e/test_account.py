@@ -1,0 +1,209 @@
+"""The account of jobs by BPF against netlink, wait4(2) and what was started, in real cgroups."""
+import errno
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from colmet.common.metrics import account as declared
+from colmet.common.metrics.taskstats import TABLE
+from colmet.node import account, compiled
+from colmet.node.backends import Unavailable, taskstats
+from colmet.node.job import Cgroup, Job, directory_key
+from workload import load
+
+pytest_plugins = ("harness",)
+pytestmark = pytest.mark.root
+NAMES = [metric.name for metric in declared.TABLE.metrics]
+COUNTERS = [metric.name for metric in declared.TABLE.metrics if metric.kind == "counter"]
+ROUNDED = {"coremem": 32, "virtmem": 32}    # netlink rounds that of each task
+AGED = {"ac_etime": 2_000_000, "ac_btime": 1}        # us between the two readings; s
+CHILDREN = """
+import os, sys
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        os.read(os.open("/dev/zero", os.O_RDONLY), 12345)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def options(root, reader="bpf"):
+    """What the source is told."""
+    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)])
+
+
+@pytest.fixture(name="source")
+def _source(root):
+    try:
+        backend = taskstats.Backend(Path("/"), options(root))
+    except Unavailable as reason:
+        pytest.skip("needs BPF: %s" % reason)
+    yield backend
+    backend.close()
+
+
+def found(made):
+    """The `colmet.node.job.Job` of a `jobs.Job`, as a node finds it."""
+    job = Job(str(made.number))
+    job.parts = (Cgroup(str(made.path), directory_key(str(made.path))),)
+    return job
+
+
+def total(source, *jobs):
+    """{metric: value} of the one row of `account`."""
+    [(_, instance, values)] = source.sample(jobs)["account"]
+    assert instance == "" and len(values) == len(NAMES)
+    return dict(zip(NAMES, values))
+
+
+def inside(path):
+    """A cpuset below `path`, fit to take tasks."""
+    path.mkdir()
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        (path / name).write_text((path.parent / name).read_text())
+    return path
+
+
+def children(job, count, *before):
+    """Run and await a process in `job` that has `count` children, one after the other; what wait4 says of them all."""
+    process = job.run(*before, sys.executable, "-S", "-E", "-c", CHILDREN, count)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    return usage
+
+
+def test_bpf_and_netlink_say_the_same_of_live_tasks(root, source, tmp_path):
+    other = taskstats.Backend(Path("/"), options(root, "netlink"))
+    made = root.job(1)
+    with load(made, tmp_path, 0.3, 1 << 22, 3 << 20, 2 << 20, 500, 4):
+        one, two = ([row[2] for row in each.sample([found(made)])["taskstats_default"]] for each in (source, other))
+    other.close()
+    assert (source.reader, other.reader) == ("bpf", "netlink") and len(one) == len(two) == 1
+    for metric, ours, theirs in zip(TABLE.metrics, one[0], two[0]):
+        assert abs(ours - theirs) <= {**ROUNDED, **AGED}.get(metric.name, 0) + (metric.unit == "us"), metric.name
+
+
+def test_every_process_is_counted_and_what_it_did(root, source):
+    made = root.job(2)
+    job = found(made)
+    assert total(source, job)["tasks_started"] == 0
+    usage = children(made, 200)
+    seen = total(source, job)
+    assert seen["processes_started"] == seen["processes_ended"] == seen["tasks_ended"] == 201
+    assert seen["tasks"] == seen["processes"] == seen["exits_lost"] == 0
+    assert (seen["minflt"], seen["majflt"]) == (usage.ru_minflt, usage.ru_majflt)
+    assert seen["peak_rss"] == usage.ru_maxrss << 10
+    assert 200 * 12345 <= seen["rchar"] <= 200 * 12345 + (1 << 20) and seen["syscr"] >= 200
+    assert seen["cpu"] == made.read("cpuacct", "cpuacct.usage") and 0 < seen["explained"] <= 1
+    assert abs(seen["since"] - job.start) <= 1 and declared.SOURCES[seen["source"]] == "bpf"
+
+
+def test_steps_made_and_removed_between_two_samples_count(root, source):
+    made = root.job(3)
+    job = found(made)
+    total(source, job)
+    for number in range(20):
+        step = inside(made.path / ("step%d" % number))
+        deep = inside(step / "task")
+        children(made, 3, "sh", "-c", 'echo 0 > "$0"/tasks && exec "$@"', deep)
+        deep.rmdir()
+        step.rmdir()
+    seen = total(source, job)
+    assert seen["processes_started"] == seen["processes_ended"] == 20 * 4 and seen["exits_lost"] == 0
+
+
+def test_more_steps_than_there_is_room_for_at_one_time(root, source):
+    made = root.job(4)
+    job = found(made)
+    for _ in range(5000):
+        (made.path / "step").mkdir()
+        (made.path / "step").rmdir()
+    children(made, 1)
+    seen = total(source, job)
+    assert seen["processes_started"] == 2 and seen["exits_lost"] == 0
+
+
+def test_no_counter_goes_back_while_processes_end(root, source):
+    made = root.job(5)
+    job = found(made)
+    process = made.run(sys.executable, "-S", "-E", "-c", CHILDREN, 1500)
+    before, looks = total(source, job), 0
+    while process.poll() is None:
+        now, looks = total(source, job), looks + 1
+        assert [name for name in COUNTERS if now[name] is not None and now[name] < before[name]] == []
+        assert now["processes_started"] <= 1501
+        before = now
+    assert looks > 10 and total(source, job)["processes_ended"] == 1501
+
+
+def test_of_a_job_that_was_here_before_it_counts_from_the_first_look(root, tmp_path):
+    made, began = root.job(6), time.time_ns()
+    with load(made, tmp_path, 0.2, pages=3000) as process:
+        late = taskstats.Backend(Path("/"), options(root))
+        job = found(made)
+        first, second = total(late, job), total(late, job)
+        assert first["tasks"] == first["tasks_started"] == 1 and first["runtime"] == first["minflt"] == 0
+        assert began < first["since"] == second["since"] < time.time_ns()
+        process.stdin.write(b"x")
+    last = total(late, job)
+    assert last["processes_ended"] == 1 and last["since"] == first["since"] and 0 < last["minflt"] < 3000
+    late.close()
+
+
+def test_a_job_that_ended_has_a_last_row_and_no_other(root, source):
+    made, other = root.job(7), root.job(8)
+    first, second = found(made), found(other)
+    source.sample([first, second])
+    children(made, 5)
+    made.remove()
+    rows = source.sample([second])["account"]
+    assert {job.id for job, _, _ in rows} == {"7", "8"}
+    [last] = [values for job, _, values in rows if job is first]
+    assert dict(zip(NAMES, last))["processes_ended"] == 6
+    assert [job.id for job, _, _ in source.sample([second])["account"]] == ["8"]
+    third = found(root.job(9))
+    [values] = [values for job, _, values in source.sample([second, third])["account"] if job is third]
+    assert dict(zip(NAMES, values))["processes_started"] == 0       # what the first had is not this one's
+
+
+def test_a_job_by_number_is_read_by_netlink_beside_it(root):
+    both = taskstats.Backend(Path("/"), options(root, "auto"))
+    job = Job("1")
+    job.parts = (SimpleNamespace(directories=(), tasks=lambda: [os.getpid()]),)
+    rows = both.sample([job])
+    both.close()
+    assert [row[0] for row in rows["taskstats_default"]] == [job] and rows["account"] == []
+
+
+def test_without_rights_it_says_which_it_needs():
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        try:
+            account.Account(account.usual())
+        except Unavailable as reason:
+            os.write(writing, str(reason).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as said:
+        assert "CAP_BPF" in said.read()
+
+
+def test_what_is_no_hierarchy_of_cgroups_is_refused(tmp_path):
+    with pytest.raises(Unavailable, match="no hierarchy"):
+        account.Account(os.stat(tmp_path).st_dev)
+
+
+def test_a_controller_that_the_kernel_lacks_is_refused():
+    helper = compiled.load("_account")
+    opened = helper.ffi.new("struct account **")
+    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1) == errno.EOPNOTSUPP
