@@ -170,6 +170,21 @@ def test_a_put_wakes_whoever_waits(make):
     assert select.select([outbox], [], [], 0)[0] == []
 
 
+@pytest.mark.parametrize("most, sent, left, easy", [
+    (0, 1, 0, True), (0, 31, 0, True), (0, 32, 0, False),   # half of the window
+    (0, 1, 1, False),                                       # one more waits to be sent
+    (1, 1, 0, False), (2, 1, 0, False), (3, 1, 0, True),    # the next one could push one out that has arrived
+])
+def test_acknowledgements_may_wait_while_there_is_room(make, most, sent, left, easy):
+    outbox = make(most)
+    fill(outbox, 1, sent)
+    take(outbox)
+    fill(outbox, sent + 1, sent + left)
+    assert outbox.at_ease() == easy
+    outbox.hurry()
+    assert not outbox.at_ease()
+
+
 def test_two_threads_lose_and_double_nothing(make):
     outbox = make()
     total, taken = 3000, []

@@ -1,6 +1,7 @@
 """The native wire: what was packed is unpacked, and no message of any kind does more than be refused."""
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,23 @@ def test_a_batch_comes_back_as_it_was():
     sent = whole()
     back, faults = wire.unpack(wire.split(wire.join(wire.pack(sent))), KNOWN)
     assert faults == [] and back == sent
+
+
+def test_batch_after_batch_is_packed_as_each_by_itself():
+    tail = wire.Tail()
+    for changed in ({}, {"sequence": 2, "time": 8}, {"jobs": [{"job": "0"}, {"job": "9"}]}, {"strings": ["", "a", "b"]},
+                    {"blocks": []}, {}):
+        sent = replace(whole(), **changed)
+        assert wire.pack(sent, tail) == wire.pack(sent)
+        header = json.loads(wire.pack(sent, tail)[0])
+        assert (header["sequence"], header["jobs"], len(header["blocks"])) == (
+            sent.sequence, sent.jobs, len(sent.blocks))
+
+
+def test_the_message_of_a_batch_is_like_the_others():
+    frames = wire.pack(whole())
+    fields, payload = wire.parse(wire.carry(5, 6, 7, frames))
+    assert (fields, payload) == wire.parse(wire.message("batch", frames, session=5, sequence=6, oldest=7))
 
 
 def test_missing_and_greatest_values_come_back():

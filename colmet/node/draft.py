@@ -29,15 +29,14 @@ class Draft:
         for name, found in rows.items():
             if not found or name not in self._wanted:
                 continue
-            known = [row for row in found if row[0] in self._places]
-            block = pack_rows(TABLES[name], [(self._places[job], self._place(instance), values)
-                                             for job, instance, values in known])
+            placed = [(self._places[row[0]], self._place(row[1]), row[2]) for row in found if row[0] in self._places]
+            block = pack_rows(TABLES[name], placed)
             if name in self._blocks:
                 block = Block(block.table, self._blocks[name].data + block.data)
             if block.data:
                 self._blocks[name] = block
-            for job, _, values in known:
-                if job is not None:
+            for job, _, values in found:
+                if job is not None and job in self._places:
                     self.rows.setdefault(job, []).append((name, values))
 
     def batch(self, node, cluster, session, sequence, time, boottime):
@@ -47,9 +46,12 @@ class Draft:
 
     def _place(self, instance):
         """Where the text `instance` is among the batch's; raises ValueError for what the wire does not take."""
-        if instance not in self._strings and (not isinstance(instance, str) or len(instance.encode()) > MAX_NAME):
-            raise ValueError("instance %.50r is no text of at most %d bytes" % (instance, MAX_NAME))
-        return self._strings.setdefault(instance, len(self._strings))
+        place = self._strings.get(instance)
+        if place is None:
+            if not isinstance(instance, str) or len(instance.encode()) > MAX_NAME:
+                raise ValueError("instance %.50r is no text of at most %d bytes" % (instance, MAX_NAME))
+            place = self._strings[instance] = len(self._strings)
+        return place
 
     def __bool__(self):
         return bool(self._blocks)

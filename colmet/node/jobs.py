@@ -24,7 +24,7 @@ SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
 LOOK_NS = 50 * MS               # between two looks into a young job without tasks
 YOUNG_NS = 1_000 * MS           # age up to which it is looked into so often
 NO_FILES = (errno.EMFILE, errno.ENFILE)
-CHECK_NS = 500 * MS             # between two looks whether the roots are still the same
+CHECK_NS = 2_000 * MS           # between two looks whether the roots are still the same
 GAP_NS = (20 * MS, 200 * MS)    # least and most time from a tick to an extra one
 
 

@@ -4,6 +4,7 @@ It never waits for the network. This is the one place where whatever a source ra
 source's rows of that tick, is told once per kind, and counted.
 """
 import time
+from logging import DEBUG
 from typing import NamedTuple
 
 from colmet.common import wire
@@ -36,6 +37,7 @@ class Sampler:
         self.duration = 0               # ns spent in ticks
         self._offset = ticks_offset()
         self._apart = None              # wall clock less CLOCK_BOOTTIME at the tick before
+        self._tail = wire.Tail()
         self._full = False              # batches are being dropped, and that was told
 
     def run(self, stopped, wake, reload):
@@ -73,16 +75,18 @@ class Sampler:
         """Make one batch of `sources`; nothing goes out when they have no row to give."""
         wall, began = time.time_ns(), boottime()
         self._watch_clock(wall - began)
-        jobs = self.jobs.present()
+        jobs, ended = self.jobs.present(), self.jobs.ended()
         draft = Draft(jobs, self.wanted)
+        for job in ended:
+            draft.gone(job)     # before the sources are asked: they may have a last row of it
         self.sequence += 1
         meter = Meter()
         for source in sources:
             self.guard(source, meter, lambda: draft.add(source.rows(self.guard, jobs)))
-        self._end_jobs(jobs, draft, meter)
+        self._end_jobs(jobs, ended, draft, meter)
         if draft:
             batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
-            self._keep(wire.pack(batch), began)
+            self._keep(wire.pack(batch, self._tail), began)
             if self.seen:
                 self.seen(batch)
         else:
@@ -90,10 +94,7 @@ class Sampler:
         self.ticks += 1
         self.duration += boottime() - began
 
-    def _end_jobs(self, jobs, draft, meter):
-        ended = self.jobs.ended()
-        for job in ended:
-            draft.gone(job)
+    def _end_jobs(self, jobs, ended, draft, meter):
         if self.history is not None:
             self.history.samples += 1
             backend = self.history.backend
@@ -106,7 +107,8 @@ class Sampler:
             log.error("the outbox is full (%d batches, %d KiB): the oldest batches are dropped, and counted",
                       len(self.outbox), self.outbox.size // 1024)
         self._full = self._full and len(self.outbox) > 1 or bool(dropped)
-        log.debug("batch %d: %d bytes; %d kept", self.sequence, sum(map(len, frames)), len(self.outbox))
+        if log.isEnabledFor(DEBUG):
+            log.debug("batch %d: %d bytes; %d kept", self.sequence, sum(map(len, frames)), len(self.outbox))
 
     def _watch_clock(self, apart):
         """`apart` is the wall clock less CLOCK_BOOTTIME: it jumps when somebody sets the clock."""

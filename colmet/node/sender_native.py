@@ -109,8 +109,8 @@ class NativeLink:
             batch = self.outbox.next(now)
             if batch is None:
                 break
-            fields = {"session": self.hello["session"], "sequence": batch.sequence, "oldest": self.outbox.oldest}
-            if not self._endpoint.send(wire.message("batch", batch.frames, **fields)):
+            if not self._endpoint.send(wire.carry(self.hello["session"], batch.sequence, self.outbox.oldest,
+                                                  batch.frames)):
                 return False
             self.outbox.flying(batch, now)
         return True
