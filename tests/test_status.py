@@ -8,6 +8,7 @@ import pytest
 
 from colmet import __version__
 from colmet.collector import overview
+from colmet.collector.elasticsearch_state import State
 from colmet.collector.main import main
 from colmet.collector.prometheus import Metrics
 from colmet.collector.sequences import Sequences, Session
@@ -25,9 +26,9 @@ def _journal(tmp_path):
     journal.close()
 
 
-def status(journal, position=0, running=True, faults=()):
+def status(journal, position=0, running=True, faults=(), name="hdf5"):
     """A `Status` over `journal` with one writer at `position`."""
-    writer = SimpleNamespace(name="hdf5", position=position, running=running)
+    writer = SimpleNamespace(name=name, position=position, running=running)
     intake = SimpleNamespace(counts=SimpleNamespace(received=9, stored=7, doubled=2, lost=1), sequences=Sequences(),
                              faults=SimpleNamespace(counts=dict(faults)))
     receiver = SimpleNamespace(full=False, syncs=3, sync_seconds=0.25)
@@ -192,3 +193,12 @@ def test_the_place_follows_the_options_of_the_daemon(journal, capsys, tmp_path):
     config.write_text("[colmet-collector]\njournal-dir = %s\nenable-stdout-backend = yes\n" % journal.directory)
     assert run(capsys, "--config", config)[0] == 0
     assert run(capsys, "--hdf5-filepath", tmp_path / "other")[0] == 1
+
+
+def test_the_word_of_the_elasticsearch_writer_is_read_the_same_way(journal):
+    state = State(stored=5, rejected=1)
+    state.failed("503")
+    state.save(journal.directory)
+    writer = status(journal, name="elasticsearch").figures["writers"]["elasticsearch"]
+    assert (writer["stored_records"], writer["rejected_records"], writer["error"]) == (5, 1, "503")
+    assert writer["heard"] == state.written and writer["last_error_time"] == state.last_error_time

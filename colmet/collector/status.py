@@ -102,8 +102,8 @@ class Status:
 
     def look(self, last=False):
         """Gather the figures; write them down where it is time, or for the `last` time."""
-        self.figures = dict(self._received(), **self._process())
-        self.figures["writers"] = {writer.name: self._writer(writer) for writer in self._upkeep.writers}
+        writers = {writer.name: self._writer(writer) for writer in self._upkeep.writers}
+        self.figures = dict(self._received(), writers=writers, **self._process())
         if last or time.monotonic() - self._written >= WRITTEN_EVERY:
             self._written = time.monotonic()
             failed = not write(self._journal.directory / FILE, self.figures)
