@@ -88,6 +88,7 @@ class Writer:
         self._doubt = self.state.sending    # what lies below may have been stored before this start
         self._stream = None
         self._tries, self._again = 0, 0.0   # without success, and when the next is due (monotonic s)
+        self._told = ""                     # what is wrong, as it was said
         self._reading = self.state.position
 
     @property
@@ -155,13 +156,13 @@ class Writer:
 
     def _send(self):
         """Try to have the bulk stored; returns whether all of it is done. What fails is said once."""
-        bulk, state = self._bulk, self.state
+        bulk, state, busy = self._bulk, self.state, False
         try:
             settle(self._journal)
             if state.sending < bulk.mark:
                 state.sending = bulk.mark
                 state.save(self._journal)
-            why = self._try(bulk)
+            why, busy = self._try(bulk)
         except OSError as error:
             why = "%s: %s" % (self._journal, error.strerror or error)
         if not why:
@@ -171,12 +172,12 @@ class Writer:
                 return True
             except OSError as error:
                 why = "%s: %s" % (self._journal, error.strerror or error)
-        self._failed(why)
+        self._failed(why, busy)
         return False
 
     def _try(self, bulk):
-        """Send what is left of `bulk`; returns "" or why some of it waits."""
-        waiting, why = [], ""
+        """Send what is left of `bulk`; returns "" or why some of it waits, and whether the server is just busy."""
+        waiting, why, busy = [], "", True
         requests = list(chunks(bulk.parts, self._sender.limit))
         for place, parts in enumerate(requests):
             try:
@@ -185,13 +186,13 @@ class Writer:
                 bulk.doubtful = bulk.doubtful or trouble.unread
                 self._indices.forget()
                 bulk.parts = waiting + [part for each in requests[place:] for part in each]
-                return str(trouble)
+                return str(trouble), trouble.busy
             self._count(outcome)
             waiting += outcome.left
             bulk.parts = waiting + [part for each in requests[place + 1:] for part in each]
             bulk.doubtful = bulk.doubtful or outcome.unread
-            why = why or outcome.why
-        return why
+            why, busy = why or outcome.why, busy and outcome.busy
+        return why, busy
 
     def _count(self, outcome):
         state = self.state
@@ -214,13 +215,16 @@ class Writer:
         self._bulk.mark = bulk.mark
 
     def _succeeded(self):
-        if self.state.error:
+        if self._told:
             tell("%s: stores again; nothing was lost" % self._client.host)
-        self._tries, self.state.error = 0, ""
+        self._tries, self._told, self.state.error = 0, "", ""
 
-    def _failed(self, why):
-        if why != self.state.error:
+    def _failed(self, why, busy):
+        if busy:
+            log.warning("%s; sending it again", why)
+        elif why != self._told:
             log.error("%s; until then the journal keeps what comes", why)
+            self._told = why
         self.state.failed(why)
         self._tries += 1
         most = min(RETRY[1], RETRY[0] * 2 ** min(self._tries // self._client.hosts, 20))

@@ -22,11 +22,12 @@ JSON, LINES = "application/json", "application/x-ndjson"
 
 
 class Trouble(Exception):
-    """No usable answer; the text is one line, who and why. `unread`: the server may have done what it was asked."""
+    """No usable answer; the text is one line, who and why. `unread`: the server may have done what it was asked;
+    `busy`: it only asks to come again later."""
 
-    def __init__(self, text, unread=True):
+    def __init__(self, text, unread=True, busy=False):
         super().__init__(text)
-        self.unread = unread
+        self.unread, self.busy = unread, busy
 
 
 class Answer(NamedTuple):
@@ -79,9 +80,10 @@ class Client:
         """How many hosts there are."""
         return len(self._hosts)
 
-    def ask(self, method, path, body=None, kind=JSON):
+    def ask(self, method, path, body=None, kind=JSON, enough=None):
         """The `Answer` to a request; `body` is a JSON value or, for LINES, bytes. Raises Trouble, and then the next
-        request goes to the next host. Statuses 400, 404, 405, 409 and 413 are answers."""
+        request goes to the next host. Statuses 400, 404, 405, 409 and 413 are answers. Where `enough(bytes)` of an
+        answer is true all went well, and its value is None."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": kind} if data is not None else {}
         if self._gzip and data:
@@ -89,7 +91,7 @@ class Client:
         try:
             response = self._session.request(method, self.host + path, data=data, headers=headers, auth=self._login(),
                                              verify=self._verify, timeout=self._timeout, allow_redirects=False)
-            return self._read(response)
+            return self._read(response, enough)
         except requests.RequestException as error:
             trouble = Trouble("%s: %s" % (self.host, self._why(error)))
             self._at = (self._at + 1) % len(self._hosts)
@@ -119,8 +121,10 @@ class Client:
             return HTTPBasicAuth(user.encode(), password.encode())
         return self._auth
 
-    def _read(self, response):
+    def _read(self, response, enough):
         status = response.status_code
+        if status == 200 and enough and enough(response.content):
+            return Answer(status, None)
         if status == 401:
             self._auth = None
             raise Trouble("%s: 401, it does not know who this is; %s" % (self.host, self._remedy()), unread=False)
@@ -134,7 +138,8 @@ class Client:
             raise Trouble("%s: 403, not allowed: %s; give the user the privileges of docs/elasticsearch.rst"
                           % (self.host, answer.reason), unread=False)
         if status == 429:
-            raise Trouble("%s: 429, it is overloaded: %s" % (self.host, answer.reason), unread=False)
+            raise Trouble("%s: 429, it is overloaded: %s" % (self.host, answer.reason), unread=False,
+                          busy=True)
         if not 200 <= status < 300 and status not in (400, 404, 405, 409, 413):
             raise Trouble("%s: HTTP %d: %s" % (self.host, status, answer.reason))
         return answer

@@ -179,7 +179,7 @@ def _describe(batch):
 
 def _job_fields(job, cluster):
     found = b',"job_id":%d,"job":%b' % (job_number(job["job"]), json.dumps(job["job"]).encode())
-    for name, text in (("user", job.get("user")), ("cluster", job.get("cluster") or cluster)):
+    for name, text in (("job_user", job.get("user")), ("cluster", job.get("cluster") or cluster)):
         if text:
             found += b',"%b":%b' % (name.encode(), json.dumps(text).encode())
     return found

@@ -115,10 +115,11 @@ class Indices:
                 look_back = False
             elif keep:
                 keep = ""
-                self._say("--elastic-retention: the server refuses it (%s); delete old data yourself" % answer.reason)
+                self._keeper = ""
+                self._say("--elastic-retention", "the server refuses it (%s); delete old data yourself" % answer.reason)
             elif series:
-                series = False
-                self._say("--elastic-time-series: the server refuses it (%s); a plain data stream is used"
+                series = self._series = False
+                self._say("--elastic-time-series", "the server refuses it (%s); plain data streams are used"
                           % answer.reason)
             else:
                 log.error("%s: its template could not be made: %s; the server's own defaults are used", layout.index,
@@ -133,7 +134,7 @@ class Indices:
                 if not self._keeper and self._client.ask("GET", probe).fine:
                     self._keeper = keeper
             if not self._keeper:
-                self._say("--elastic-retention: this server has neither data stream lifecycles nor ILM; delete old "
+                self._say("--elastic-retention", "this server has neither data stream lifecycles nor ILM; delete old "
                           "data yourself")
         return self._keeper
 
@@ -147,12 +148,12 @@ class Indices:
 
     def _say_no_retention(self, layout):
         if self._age:
-            self._say("--elastic-retention: has no effect on plain indices, such as %s" % layout.index)
+            self._say("--elastic-retention", "has no effect on plain indices, such as %s" % layout.index)
 
-    def _say(self, text):
-        if text not in self._said:
-            self._said.add(text)
-            tell(text)
+    def _say(self, option, text):
+        if option not in self._said:
+            self._said.add(option)
+            tell("%s: %s" % (option, text))
 
 
 def _fits(index, patterns):

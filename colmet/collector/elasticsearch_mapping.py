@@ -2,7 +2,7 @@
 declarations in `TABLES` and from what nodes describe; nothing here talks to a server.
 
 A document has ``hostname, job_id, timestamp`` and the metrics, as in 0.6, and ``@timestamp`` (ms), ``job`` (text),
-``user`` and ``cluster`` where known, the instance, and in tables that 0.6 had not, ``time`` (ns).
+``job_user`` and ``cluster`` where known, the instance, and in tables that 0.6 had not, ``time`` (ns).
 """
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
@@ -13,10 +13,10 @@ from colmet.common.schema import COUNTER, Table
 
 TEXT = {"type": "keyword", "fields": {"keyword": {"type": "keyword"}}}      # 0.6's queries ask for X.keyword
 HEAD = {"hostname": TEXT, "job_id": {"type": "long"}, "timestamp": {"type": "date", "format": "epoch_second"},
-        "@timestamp": {"type": "date"}, "job": TEXT, "user": TEXT, "cluster": TEXT}
+        "@timestamp": {"type": "date"}, "job": TEXT, "job_user": TEXT, "cluster": TEXT}
 TIME = {"time": {"type": "long"}}
 INVOLVED = {"involved_jobs": {"type": "long"}}
-DIMENSIONS = ("hostname", "job", "user", "cluster")
+DIMENSIONS = ("hostname", "job", "job_user", "cluster")
 PRIORITY = 500                  # of our templates, each of which fits one name only
 MOST_FIELDS = 1000              # that an index of Elasticsearch takes unless told
 LOOK_BACK = "7d"                # how old the first rows of a time series may be: the most that there is
