@@ -4,9 +4,14 @@
     system    installs packages or starts system services: run by ``make test SYSTEM=1`` only
     root      needs root, for taskstats, cgroups or a change of user
 
+With several workers (``-n 4 --dist loadgroup``) the tests of one file stay together, save those of e2e/, which mostly
+wait: each goes where there is room. What would disturb each other stays together too: system tests, and those that
+look which cgroups `colmet run` leaves on the machine.
+
 When CI is set, a skip that no line of ``tests/expected-skips`` expects makes the run fail.
 """
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +22,9 @@ MARKERS = {
     "slow": "takes long",
     "system": "installs packages or starts system services",
     "root": "needs root",
+    "xdist_group": "one worker takes all tests of this name",
 }
+GROUP = re.compile(r"@[^@\]]*$")        # of a name after the last parameter
 EVERYWHERE = ("test_new_backend.py", "test_known_load.py")
 
 
@@ -37,6 +44,26 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs SYSTEM=1: %s" % MARKERS["system"]))
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason=MARKERS["root"]))
+        if not item.get_closest_marker("xdist_group") and group(item):
+            item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def group(item):
+    """The name of the tests that `item` stays together with; "" where it goes alone."""
+    if item.get_closest_marker("system"):
+        return "system"
+    if "place" in item.fixturenames:
+        return "colmet run"
+    if "started" in item.fixturenames:
+        return "servers"                # each worker would start its own
+    return item.path.name if item.path.parent.name != "e2e" else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report):
+    """Show a test by the name that it can be run by, without the group that pytest-xdist appends."""
+    if hasattr(report, "node"):         # it comes from a worker
+        report.nodeid = GROUP.sub("", report.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """The house stays as it was built: short files and functions, one place for each thing, derived pages fresh."""
 import ast
+import os
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,15 @@ HEAVY = {"numpy", "tables", "h5py", "requests"}     # what the node process must
 SHARED = {"TABLE", "TABLES", "OPTIONS", "NAMES", "RETIRED", "HERE", "SLOW"}    # names that every module of a kind has
 
 
+@lru_cache(maxsize=None)
 def files(*folders):
     """All files of the checkout, or of its `folders`, that people wrote."""
-    roots = [CHECKOUT / folder for folder in folders] or [CHECKOUT]
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and not SKIPPED & set(path.relative_to(CHECKOUT).parts):
-                yield path
+    found = []
+    for root in [CHECKOUT / folder for folder in folders] or [CHECKOUT]:
+        for folder, inside, names in os.walk(str(root)):
+            inside[:] = set(inside) - SKIPPED
+            found += [Path(folder, name) for name in names]
+    return sorted(path for path in found if path.is_file())
 
 
 def sources():
@@ -31,11 +35,11 @@ def sources():
             yield path
 
 
+@lru_cache(maxsize=None)
 def trees(*folders):
     """(path in the checkout, syntax tree) of the Python files below `folders`."""
-    for path in files(*folders):
-        if path.suffix == ".py":
-            yield str(path.relative_to(CHECKOUT)), ast.parse(path.read_text(encoding="utf-8"))
+    return [(str(path.relative_to(CHECKOUT)), ast.parse(path.read_text(encoding="utf-8")))
+            for path in files(*folders) if path.suffix == ".py"]
 
 
 def imports(tree):
@@ -174,7 +178,7 @@ def test_every_folder_is_on_the_map_of_the_readme():
 
 def test_every_path_that_the_texts_name_exists():
     missing = []
-    for path in list(files("docs")) + sorted(CHECKOUT.glob("*.rst")):
+    for path in files("docs") + sorted(CHECKOUT.glob("*.rst")):
         for name in re.findall(r"``((?:colmet|docs|tests|lib_\w+|scripts|bench)/[\w./-]+)``",
                                path.read_text(encoding="utf-8")):
             if not (CHECKOUT / name).exists():

@@ -5,15 +5,22 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import count
+
+FIRST_PORT, LAST_PORT = 10000, 32000
+_PORTS = (FIRST_PORT + number % (LAST_PORT - FIRST_PORT) for number in count(os.getpid() * 202, 2))
 
 
 def free_port():
-    """A pair of free TCP ports (N, N + 1) on loopback; returns N."""
-    while True:
+    """A pair of free TCP ports (N, N + 1) on loopback; returns N.
+
+    Below those that the kernel gives to clients (32768 and up). Each process begins at another place, and takes none
+    twice: what was given here may not be bound yet.
+    """
+    for port in _PORTS:
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
                 return port
             except OSError:

@@ -41,7 +41,7 @@ def test_for_a_time_and_it_goes_on(place, burning):
     job, row = job_row(place.cwd / "x.hdf5")
     assert code == 0 and burning.poll() is None and job == str(burning.pid)
     assert "from its own start" in err and "%" not in line(err, "CPU")     # of its whole life, so no share of 1.5 s
-    assert "still running" in line(err, "wall") and 1.4e9 < row["wall"] and row["cpu"] > 0.5e9
+    assert "still running" in line(err, "wall") and 1.4e9 < row["wall"] and row["cpu"] > 0.1e9
 
 
 def test_ctrl_c_ends_the_measuring_only(place, burning):
@@ -64,7 +64,7 @@ def test_a_cgroup(place, burning, name, job):
         code, _, err = place.colmet("attach", cgroup.name, "--for", "1.2", "-s", "0.3")
         assert code == 0 and burning.poll() is None and "complete" in err
         found, row = job_row(place.file())
-        assert found == job % os.getpid() and row["cpu"] > 0.5e9
+        assert found == job % os.getpid() and row["cpu"] > 0.1e9     # of 1.2 s, on a busy machine
     finally:
         burning.kill()
         burning.wait()

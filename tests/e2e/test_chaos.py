@@ -11,12 +11,13 @@ import pytest
 
 import stored
 import watcher
+from programs import wait_for
 
 pytest_plugins = ("harness",)
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 KILLS = 20
 SEED = 20261121
-LONGEST = 2.0           # s of a collector's life: it ends before it is ready, or when it has sealed several times
+LONGEST = 1.5           # s of a collector's life: it ends before it is ready, or when it has sealed several times
 SEALING = 0.2           # s from SIGHUP, at which it writes its file, to the kill, at most
 PATIENCE = 120
 MODES = {"windows": ("new", r"new\.\d+\.hdf5"), "fixed": ("new.hdf5", r"new\.hdf5")}
@@ -77,6 +78,8 @@ def test_kill_9_of_the_collector_at_20_random_moments(mode, root, uri, start, wa
     seen = watched(regex)
     for kill in range(KILLS):
         running = collector()
+        if kill % 3:                    # else it may die before it is ready
+            wait_for(lambda: running.errors().count("limits") > ready, PATIENCE, "collector that is ready")
         time.sleep(dice.uniform(0.0, LONGEST))
         if running.errors().count("limits") > ready:
             ready += 1

@@ -1,5 +1,4 @@
 """200 jobs come and go within a minute, at a period of 1 s: each of them has records, and both programs end well."""
-import heapq
 import random
 import sys
 import time
@@ -37,10 +36,10 @@ def live(root, plans):
             _, life = plans.pop(0)
             number += 1
             job = root.job(1000 + number)
-            job.run(sys.executable, "-S", "-E", "-c", BURN, life)
-            heapq.heappush(running, (now + life, number, job))
-        while running and running[0][0] <= now:
-            heapq.heappop(running)[2].remove()
+            running.append((job.run(sys.executable, "-S", "-E", "-c", BURN, life), job))
+        for entry in [entry for entry in running if entry[0].poll() is not None]:
+            running.remove(entry)
+            entry[1].remove()
         time.sleep(0.01)
 
 

@@ -16,6 +16,7 @@ from old import OldProgram
 from programs import Program, free_port, wait_for
 
 pytest_plugins = ("harness",)
+pytestmark = pytest.mark.xdist_group("the messages of 0.6, stored by both")
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "0.6"
 MESSAGES = sorted(GOLDEN.glob("*/*.bin.gz"))
 NVIDIA = "nvidiastats_default"      # its first record ends a collector of 0.6
