@@ -135,9 +135,10 @@ class Writer:
     def finish(self):
         """Store what there is, as far as that is possible soon."""
         until = time.monotonic() + LAST_TRY
-        for _ in range(LAST_TRIES):
+        self._tries = min(self._tries, 1)       # with short pauses, however long it has been away
+        for more in reversed(range(LAST_TRIES)):
             self.work(must=True, until=until)
-            if not self._tries or time.monotonic() > until:
+            if not self._tries or not more or time.monotonic() + self.pause() > until:
                 return
             time.sleep(self.pause())
 
