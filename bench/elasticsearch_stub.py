@@ -12,7 +12,7 @@ PRODUCT = {"version": {"number": "8.19.0", "build_flavor": "default"}, "tagline"
 
 class Handler(BaseHTTPRequestHandler):
     """Says yes to everything."""
-    protocol_version = "HTTP/1.1"
+    protocol_version, wbufsize = "HTTP/1.1", -1
 
     def log_message(self, *_):
         """Nothing is printed."""

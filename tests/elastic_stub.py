@@ -16,14 +16,16 @@ class Stub:
     """The server. `indices` maps names to {id: document}, `plain` and `streams` say what they are, `templates` what
     was put; `requests` are (method, path, headers) of all that came, `bulks` the items of each bulk request."""
 
-    def __init__(self, port=0, login=None):
+    def __init__(self, port=0, login=None, context=None):
         self.indices, self.templates, self.mappings = {}, {}, {}
         self.plain, self.streams = set(), set()
         self.site_templates = []
         self.requests, self.bulks, self.script, self.sizes = [], [], [], []
         self.missing = ("/_lifecycle/stats", "/_ilm/status")
-        self.policies = {}
+        self.policies, self.settings, self.aliases = {}, {}, {}
+        self.refuse = lambda body: ""       # why a template is refused
         self.login, self.doubles = login, 0
+        self.denied = 401               # what a request without `login` meets
         self.lock = threading.Lock()
         stub = self
 
@@ -34,7 +36,10 @@ class Stub:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        self.url = "http://127.0.0.1:%d" % self.port
+        if context:                     # an ssl.SSLContext
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
+                                                      do_handshake_on_connect=False)
+        self.url = "%s://127.0.0.1:%d" % ("https" if context else "http", self.port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -81,7 +86,7 @@ class Stub:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    protocol_version, wbufsize = "HTTP/1.1", -1
     server_stub = None
 
     def log_message(self, *_):
@@ -96,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = gzip.decompress(data)
         stub.requests.append((self.command, self.path, dict(self.headers)))
         if stub.login and self.headers.get("Authorization") != stub.login:
-            self.answer(401, {"error": {"type": "security_exception", "reason": "missing credentials"}, "status": 401})
+            self.answer(stub.denied, {"error": {"type": "x", "reason": "y"}, "status": stub.denied})
         elif path == "/_bulk" or path == "/_bulk/":
             stub.sizes.append((size, len(data)))
             self._bulk(data, query)
@@ -120,11 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
         if path in ("/_index_template", "/_template"):
             found = [{"name": key, "index_template": body} for key, body in stub.templates.items()]
             self.answer(200, {"index_templates": found + stub.site_templates} if path == "/_index_template" else {})
-        elif name in stub.plain:
-            self.answer(200, {name: {"mappings": {"properties": stub.mappings.get(name, {})}, "settings": {}}})
-        elif name in stub.streams:
-            body = {"mappings": {"properties": stub.mappings.get(name, {})}, "settings": {}}
-            self.answer(200, {".ds-%s-2026.11.21-000001" % name: body})
+        elif name in stub.plain | stub.streams | set(stub.aliases):
+            body = {"mappings": {"properties": stub.mappings.get(name, {})},
+                    "settings": {"index": stub.settings.get(name, {})}}
+            behind = ".ds-%s-2026.11.21-000001" % name if name in stub.streams else stub.aliases.get(name, name)
+            self.answer(200, {behind: body})
         elif path in ("/_lifecycle/stats", "/_ilm/status") and path not in stub.missing:
             self.answer(200, {})
         else:
@@ -133,6 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _put(self, path, body):
         stub, names = self.server_stub, path[1:].split("/")
         if names[0] == "_index_template":
+            why = stub.refuse(body)
+            if why:
+                self.answer(400, {"error": {"type": "illegal_argument_exception", "reason": why}, "status": 400})
+                return
             stub.templates[names[1]] = body
         elif names[0] == "_ilm":
             stub.policies[names[2]] = body
