@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +52,47 @@ static int find_subsystem(const char *controller, struct settings *settings)
     return result;
 }
 
-static int load(struct account *self, const char *path, const struct settings *settings)
+static const char *const links[] = {"on_mkdir", "on_rmdir", "on_exit"};     /* in this order they are attached */
+
+/* Where `name` is, or shall be, pinned. Returns 0 or -errno. */
+static int pin_path(char *path, size_t size, const char *pins, const char *name)
+{
+    return snprintf(path, size, "%s/%s", pins, name) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/* Lets the maps be taken from `pins`, or be pinned there. Returns 0 or -errno. */
+static int pin_maps(struct account *self, const char *pins)
+{
+    static const struct {
+        const char *map, *file;
+    } shared[] = {{"groups", "groups"}, {"spare", "spare"}, {"cells", "cells"}, {".bss", "state"}};
+    char path[PATH_MAX];
+    int error = 0;
+
+    for (size_t i = 0; !error && i < sizeof shared / sizeof *shared; i++) {
+        error = pin_path(path, sizeof path, pins, shared[i].file);
+        if (!error)
+            error = bpf_map__set_pin_path(bpf_object__find_map_by_name(self->object, shared[i].map), path);
+    }
+    return error;
+}
+
+/* Whether the last of the links is pinned, so that all else is too. */
+static int is_pinned(const char *pins)
+{
+    char path[PATH_MAX];
+
+    return pins[0] && !pin_path(path, sizeof path, pins, links[LINKS - 1]) && !access(path, F_OK);
+}
+
+static int load(struct account *self, const char *file, const struct settings *settings, const char *pins)
 {
     struct bpf_map *map;
     void *initial;
     size_t size;
+    int error;
 
-    self->object = bpf_object__open_file(path, NULL);
+    self->object = bpf_object__open_file(file, NULL);
     if (!self->object)
         return -errno;
     map = bpf_object__find_map_by_name(self->object, ".rodata");
@@ -65,7 +100,10 @@ static int load(struct account *self, const char *path, const struct settings *s
     if (!initial || size < sizeof *settings)
         return -EINVAL;
     memcpy(initial, settings, sizeof *settings);
-    return bpf_object__load(self->object);
+    error = pins[0] ? pin_maps(self, pins) : 0;
+    for (size_t i = 0; !error && i < LINKS; i++)
+        error = bpf_program__set_autoload(bpf_object__find_program_by_name(self->object, links[i]), !self->resumed);
+    return error ? error : bpf_object__load(self->object);
 }
 
 /* Maps the values of the map `name` into memory. Returns 0 or -errno. */
@@ -90,25 +128,40 @@ static int find_maps(struct account *self)
         error = share(self, ".bss", sizeof *self->state, (void **)&self->state);
     self->groups = bpf_object__find_map_fd_by_name(self->object, "groups");
     self->spare = bpf_object__find_map_fd_by_name(self->object, "spare");
-    for (uint32_t place = GROUPS; !error && place-- > 0;)
+    for (uint32_t place = GROUPS; !error && !self->resumed && place-- > 0;)
         error = bpf_map_update_elem(self->spare, NULL, &place, BPF_ANY);
     return error;
 }
 
-static int attach(struct account *self)
+/* Attaches one program, or takes over its link. Returns 0 or -errno. */
+static int attach_one(struct account *self, int which, const char *pins)
 {
-    static const char *const names[] = {"on_mkdir", "on_rmdir", "on_exit"};
+    struct bpf_program *program = bpf_object__find_program_by_name(self->object, links[which]);
+    char path[PATH_MAX];
+    int error = pins[0] ? pin_path(path, sizeof path, pins, links[which]) : 0;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        self->links[i] = bpf_program__attach(bpf_object__find_program_by_name(self->object, names[i]));
-        if (!self->links[i])
-            return -errno;
-    }
+    if (error)
+        return error;
+    self->links[which] = self->resumed ? bpf_link__open(path) : bpf_program__attach(program);
+    if (!self->links[which])
+        return -errno;
+    return pins[0] && !self->resumed ? bpf_link__pin(self->links[which], path) : 0;
+}
+
+static int attach(struct account *self, const char *pins)
+{
+    int error = 0;
+
+    for (int which = 0; !error && which < LINKS; which++)
+        error = attach_one(self, which, pins);
+    if (error)
+        return error;
     self->pass = bpf_program__attach_iter(bpf_object__find_program_by_name(self->object, "on_live"), NULL);
     return self->pass ? 0 : -errno;
 }
 
-int account_open(struct account **opened, const char *object, const char *controller, int hierarchy)
+int account_open(struct account **opened, const char *object, const char *controller, int hierarchy,
+                 const char *pins)
 {
     struct settings settings = {.hierarchy = hierarchy};
     struct account *self = calloc(1, sizeof *self);
@@ -117,13 +170,14 @@ int account_open(struct account **opened, const char *object, const char *contro
     if (!self)
         return -ENOMEM;
     libbpf_set_print(silent);
+    self->resumed = is_pinned(pins);
     error = find_subsystem(controller, &settings);
     if (!error)
-        error = load(self, object, &settings);
+        error = load(self, object, &settings, pins);
     if (!error)
         error = find_maps(self);
     if (!error)
-        error = attach(self);
+        error = attach(self, pins);
     if (error) {
         account_close(self);
         return error;
@@ -141,7 +195,7 @@ void account_close(struct account *self)
 {
     if (!self)
         return;
-    for (size_t i = 0; i < sizeof self->links / sizeof *self->links; i++)
+    for (int i = 0; i < LINKS; i++)
         bpf_link__destroy(self->links[i]);
     bpf_link__destroy(self->pass);
     if (self->cells)

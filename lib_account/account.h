@@ -8,9 +8,12 @@
 struct account;
 
 /* Loads the programs from the file `object` and lets them run. `controller` is one of the hierarchy's, "cpuset", and
- * `hierarchy` its number as in /proc/self/cgroup; "" and 0 for cgroup v2.
+ * `hierarchy` its number as in /proc/self/cgroup; "" and 0 for cgroup v2. `pins`, where it is not "", is a directory in
+ * a bpf file system: programs and sums stay there when this process ends, until the files in it are removed; those that
+ * another left there are taken over.
  * Returns 0 or -errno; -EPERM: no CAP_BPF or CAP_PERFMON; -EOPNOTSUPP: the kernel has no such controller. */
-int account_open(struct account **opened, const char *object, const char *controller, int hierarchy);
+int account_open(struct account **opened, const char *object, const char *controller, int hierarchy,
+                 const char *pins);
 
 /* Follows the cgroup `id`, of which the one above is `parent` (0: not followed), as part of `job`; all that will be
  * made below it is followed too. `job` -1: those made in it stand for jobs, and it for none. `start` is the Unix time
@@ -29,5 +32,5 @@ int account_read(struct account *account, int64_t *live, int64_t *total, int job
 /* Cgroups that were made below those followed when there was no room for them. */
 uint64_t account_left_out(const struct account *account);
 
-/* Stops the programs and frees all; NULL is allowed. */
+/* Stops the programs, unless they are pinned, and frees all; NULL is allowed. */
 void account_close(struct account *account);

@@ -9,6 +9,7 @@
 #include "cells.h"
 
 #define NO_JOB (-1)
+#define LINKS 3                 /* programs that run by themselves */
 
 struct bpf_object;
 struct bpf_link;
@@ -28,7 +29,8 @@ struct sums {
 
 struct account {
     struct bpf_object *object;
-    struct bpf_link *links[3];
+    struct bpf_link *links[LINKS];
+    int resumed;                        /* 1: programs and maps were there already */
     struct bpf_link *pass;              /* the iterator */
     struct cell *cells;                 /* GROUPS of them, shared with the kernel */
     struct state *state;

@@ -17,7 +17,7 @@ PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELO
 ASK = """
 from types import SimpleNamespace
 from colmet.node.backends import Unavailable, load
-options = SimpleNamespace(task_reader="auto", cpuset_rootpath=[])
+options = SimpleNamespace(task_reader="auto", cpuset_rootpath=[], account_pins="")
 for name in ("taskstats", "procstats", "jobproc"):
     try:
         load(name).Backend(None, options)

@@ -1,11 +1,14 @@
 """What the tasks of a hierarchy of cgroups did, added up in the kernel by BPF programs (lib_account)."""
 import errno
+import hashlib
 import os
 from pathlib import Path
 
 from colmet.node import compiled
+from colmet.node.account_pins import Pins
 from colmet.node.backends import Unavailable
 from colmet.node.job import Cgroup, directory_key
+from colmet.node.mounts import mounts
 
 OBJECT = Path(__file__).with_name("account.bpf.o")
 BTF = Path("/sys/kernel/btf/vmlinux")
@@ -22,7 +25,7 @@ def hierarchy(device, proc=Path("/proc")):
     for line in (proc / "self" / "cgroup").read_text().splitlines():
         number, controllers, _ = line.split(":", 2)
         numbers.update(dict.fromkeys(controllers.split(","), int(number)))
-    for kind, found, options in _mounts(proc):
+    for kind, found, _, options in mounts(proc):
         if found != device:
             continue
         if kind == "cgroup2":
@@ -35,32 +38,27 @@ def hierarchy(device, proc=Path("/proc")):
 
 def usual(proc=Path("/proc")):
     """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
-    mounts = list(_mounts(proc))
-    return next((found for kind, found, options in mounts if kind == "cgroup" and "cpuset" in options),
-                next((found for kind, found, _ in mounts if kind == "cgroup2"), None))
-
-
-def _mounts(proc):
-    """(type, st_dev, options of the file system) of each mount, from /proc/self/mountinfo (proc(5))."""
-    for line in (proc / "self" / "mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        major, minor = before.split()[2].split(":")
-        kind, _, options = after.split(" ", 2)
-        yield kind, os.makedev(int(major), int(minor)), options.split(",")
+    there = list(mounts(proc))
+    return next((found for kind, found, _, options in there if kind == "cgroup" and "cpuset" in options),
+                next((found for kind, found, _, _ in there if kind == "cgroup2"), None))
 
 
 class Account:
-    """The jobs of one hierarchy, given by its st_dev. Raises Unavailable."""
+    """The jobs of one hierarchy, given by its st_dev. `pins` is a directory (text) in a bpf file system, or "": what is
+    counted stays there when this process ends while there are jobs, and another goes on with it. Raises Unavailable."""
 
-    def __init__(self, device):
+    def __init__(self, device, pins=""):
         helper = compiled.load("_account")
         self._ffi, self._lib = helper.ffi, helper.lib
         controller, number = hierarchy(device)
         if not BTF.exists():
             raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
         opened = self._ffi.new("struct account **")
-        code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number)
+        self._pins = Pins(pins, "%s-%d" % (hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16], number))
+        code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number,
+                                      os.fsencode(self._pins.path))
         if code:
+            self._pins.close(False)
             raise Unavailable(REFUSALS.get(-code)
                               or "the kernel refuses its programs (%s)" % os.strerror(-code).lower())
         self._account = opened[0]
@@ -98,9 +96,10 @@ class Account:
         return self._lib.account_left_out(self._account)
 
     def close(self):
-        """Stops the programs."""
+        """Stops the programs, unless they are pinned and there are jobs."""
         self._lib.account_close(self._account)
         self._account = self._ffi.NULL
+        self._pins.close(bool(self._numbers))
 
     def _rows(self, cells, count, width):
         numbers = self._ffi.unpack(cells, count * width) if count else []

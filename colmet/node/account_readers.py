@@ -26,12 +26,13 @@ class Bpf:
 
     def __init__(self, root, options):
         self._accounts, self._roots = {}, set()         # {st_dev: Account, or None where it did not open}
+        self._pins = options.account_pins
         paths = [os.path.join(str(root), path.lstrip("/")) for path in options.cpuset_rootpath]
         self._places = [os.path.realpath(path) for path in paths]
         here = {key[0] for key in map(directory_key, self._places) if key}
         try:
             for device in here or {account.usual()}:
-                self._accounts[device] = account.Account(device)
+                self._accounts[device] = account.Account(device, self._pins)
             self._follow_roots()
         except Unavailable:
             self.close()
@@ -70,7 +71,7 @@ class Bpf:
             return None
         if device not in self._accounts:
             try:
-                self._accounts[device] = account.Account(device)
+                self._accounts[device] = account.Account(device, self._pins)
             except Unavailable:
                 self._accounts[device] = None
         return self._accounts[device]

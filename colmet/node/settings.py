@@ -10,6 +10,7 @@ from colmet.common import prometheus
 from colmet.common.metrics import TABLES
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
 from colmet.common.wire import MAX_NAME
+from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
@@ -80,6 +81,8 @@ OPTIONS = (
     Option(("--profile",), "0.6: measure by default only what 0.6 did", metavar="0.6", check=one_of("0.6")),
     Option(("--task-reader",), "how tasks are read: bpf, netlink, or auto, the first of them that this machine has",
            AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
+    Option(("--account-pins",), "directory of a bpf file system where the account of jobs outlives colmet-node, so "
+           "that a restart loses nothing; \"\": none", PINS, metavar="DIR", group=SOURCES),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
     Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
            check=lambda text: text and name_fault(text)),

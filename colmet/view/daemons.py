@@ -161,8 +161,8 @@ class Daemons:
         self.node = Daemon("colmet-node", [
             "--zeromq-uri", uri, "--native-uri", uri + ".native", "--wire", "native",
             "--zeromq-linger", str(LINGER), "-s", "%g" % self._period,
-            "--enable-jobproc", "--cpuset_rootpath", str(self.folder / "roots"), "--exit-facts", str(self.facts)]
-            + self._targets, self.folder, self._mask, self._held)
+            "--enable-jobproc", "--account-pins", "", "--cpuset_rootpath", str(self.folder / "roots"),
+            "--exit-facts", str(self.facts)] + self._targets, self.folder, self._mask, self._held)
         return self._wait_ready()
 
     def _wait_ready(self):

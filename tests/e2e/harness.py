@@ -42,7 +42,8 @@ def _running():
 def _start(tmp_path, running):
     """start("node", arguments...) and start("collector", ...) start our programs."""
     def start(name, *arguments, **options):
-        running.append(Program("colmet.%s.main" % name, arguments, tmp_path, **options))
+        unpinned = ("--account-pins", "") if name == "node" else ()     # a node may leave programs in the kernel
+        running.append(Program("colmet.%s.main" % name, unpinned + arguments, tmp_path, **options))
         return running[-1]
     return start
 

@@ -1,7 +1,9 @@
 """The account of jobs by BPF against netlink, wait4(2) and what was started, in real cgroups."""
 import errno
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,9 +35,9 @@ for _ in range(int(sys.argv[1])):
 """
 
 
-def options(root, reader="bpf"):
+def options(root, reader="bpf", pins=""):
     """What the source is told."""
-    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)])
+    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)], account_pins=str(pins))
 
 
 @pytest.fixture(name="source")
@@ -182,6 +184,67 @@ def test_a_job_by_number_is_read_by_netlink_beside_it(root):
     assert [row[0] for row in rows["taskstats_default"]] == [job] and rows["account"] == []
 
 
+@pytest.fixture(name="pins")
+def _pins(tmp_path):
+    """A directory to be, in a bpf file system of its own."""
+    if not shutil.which("mount"):
+        pytest.skip("needs mount: install util-linux")
+    place = tmp_path / "bpf"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", str(place)], check=True)
+    yield place / "colmet"
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_restart_in_the_middle_of_a_job_loses_nothing(root, source, pins):
+    first = taskstats.Backend(Path("/"), options(root, "auto", pins))
+    made = root.job(11)
+    job = found(made)
+    children(made, 5)
+    before = total(first, job)
+    first.close()
+    assert before["processes_ended"] == 6
+    step = inside(made.path / "step")
+    usage = children(made, 7, "sh", "-c", 'echo 0 > "$0"/tasks && exec "$@"', step)
+    step.rmdir()
+    second = taskstats.Backend(Path("/"), options(root, "auto", pins))
+    again = found(made)
+    after = total(second, again)
+    assert after["processes_ended"] == after["processes_started"] == 6 + 8
+    assert after["since"] == before["since"] and after["minflt"] == before["minflt"] + usage.ru_minflt
+    assert len(os.listdir(pins)) == 1
+    made.remove()
+    assert dict(zip(NAMES, second.sample([])["account"][0][2]))["processes_ended"] == 14
+    second.close()
+    assert os.listdir(pins) == []
+
+
+def test_two_at_a_time_do_not_share_what_is_pinned(root, source, pins):
+    both = [taskstats.Backend(Path("/"), options(root, "auto", pins)) for _ in range(2)]
+    made = root.job(12)
+    assert [each.reader for each in both] == ["bpf", "bpf"] and len(os.listdir(pins)) == 1
+    children(made, 3)
+    counted = [total(each, found(made))["processes_ended"] for each in both]
+    for each in both:
+        each.sample([])
+        each.close()
+    assert counted == [4, 4]
+    assert os.listdir(pins) == []
+
+
+def test_pins_of_another_version_and_half_made_ones_are_removed(source, pins):
+    stale = pins / ("0123456789abcdef-%d" % account.hierarchy(account.usual())[1])
+    stale.mkdir(parents=True)
+    whole = account.Account(account.usual(), str(pins))
+    [name] = os.listdir(pins)
+    assert name != stale.name and {"groups", "cells", "spare", "state", "on_exit"} <= set(os.listdir(pins / name))
+    whole.read([Job("1")])              # a job is there: what is pinned stays
+    whole.close()
+    (pins / name / "on_exit").unlink()
+    account.Account(account.usual(), str(pins)).close()
+    assert os.listdir(pins) == []
+
+
 def test_without_rights_it_says_which_it_needs():
     reading, writing = os.pipe()
     child = os.fork()
@@ -206,4 +269,4 @@ def test_what_is_no_hierarchy_of_cgroups_is_refused(tmp_path):
 def test_a_controller_that_the_kernel_lacks_is_refused():
     helper = compiled.load("_account")
     opened = helper.ffi.new("struct account **")
-    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1) == errno.EOPNOTSUPP
+    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1, b"") == errno.EOPNOTSUPP
