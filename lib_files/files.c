@@ -153,7 +153,8 @@ int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int 
         while (next < count && fields[next].file == file)
             next++;
         answers[file] = length < 0 ? length : 0;
-        files_numbers_parse(length > 0 ? self->text : "", length > 0 ? length : 0, fields + first, next - first, cells + first);
+        files_numbers_parse(length > 0 ? self->text : "", length > 0 ? length : 0, fields + first, next - first,
+                            cells + first);
         first = next;
     }
     return 0;

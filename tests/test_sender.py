@@ -112,8 +112,7 @@ def test_an_acknowledgement_is_read_though_no_other_batch_comes(start, native):
     side, peer = start(), native()
     peer.serve(lambda: side.sender.native.answered)
     side.put(1, 1)
-    peer.serve(lambda: not len(side.outbox))
-    assert side.outbox.counts.acknowledged == 1 and side.outbox.counts.resent == 0
+    peer.serve(lambda: side.outbox.counts.acknowledged == 1)
 
 
 def test_a_flush_reads_the_acknowledgement_that_waited(start, native):

@@ -2,6 +2,7 @@
 import time
 
 SECOND = 10 ** 9
+MS = 10 ** 6
 
 
 def boottime():

@@ -8,7 +8,7 @@ import re
 import select
 from collections import Counter
 
-from colmet.node.clock import boottime
+from colmet.node.clock import MS, boottime
 from colmet.node.ending import read_facts
 from colmet.node.finder import Finder, Place
 from colmet.node.job import Job, oldest_process
@@ -18,7 +18,6 @@ from colmet.node.processes import Process, Thread, Tree
 from colmet.node.watch import Watches
 
 DEFAULT_ROOTS = ("/dev/oar_cgroups_links/cpuset/oar/",)
-MS = 10 ** 6                    # ns
 SCAN_NS = 60_000 * MS           # between two listings of everything
 SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
 LOOK_NS = 50 * MS               # between two looks into a young job without tasks

@@ -10,12 +10,11 @@ import threading
 
 import zmq
 
-from colmet.node.clock import SECOND, boottime
+from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.log import TELL, Faults, log
 from colmet.node.sender06 import LegacyLink
 from colmet.node.sender_native import NativeLink
 
-MS = 10 ** 6                    # ns
 FOREVER = -1
 GRACE = 5 * SECOND              # for the 0.6 address to answer, before it is said that nobody does
 LONGEST_POLL = 60 * SECOND
