@@ -110,7 +110,6 @@ def test_the_window_holds_when_acknowledgements_are_withheld(start, native):
 
 def test_an_acknowledgement_is_read_though_no_other_batch_comes(start, native):
     side, peer = start(), native()
-    peer.serve(lambda: side.sender.native.answered)
     side.put(1, 1)
     peer.serve(lambda: side.outbox.counts.acknowledged == 1)
 
@@ -123,7 +122,7 @@ def test_a_flush_reads_the_acknowledgement_that_waited(start, native):
     side.sender.flush(-1)
     peer.acknowledge(SESSION, {1})
     side.sender.join(60)
-    assert not side.sender.is_alive() and side.outbox.counts.acknowledged == 1
+    assert side.outbox.counts.acknowledged == 1
 
 
 def test_a_collector_that_died_gets_exactly_what_it_did_not_acknowledge(start, native):
