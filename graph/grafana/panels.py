@@ -9,7 +9,7 @@ TO_JOB = ("/d/colmet-job?var-job=${__value.raw}&${datasource:queryparam}&${prefi
           "&${__url_time_range}")
 TO_NODE = ("/d/colmet-node?var-host=${__value.raw}&${datasource:queryparam}&${prefix:queryparam}"
            "&${__url_time_range}")
-LINKS = {"job": ("What did this job do?", TO_JOB), "hostname": ("What did this node do?", TO_NODE)}
+LINKS = {"job": ("Job", "What did this job do?", TO_JOB), "hostname": ("Node", "What did this node do?", TO_NODE)}
 
 
 def unit(tables, series):
@@ -63,8 +63,8 @@ def graph(tables, panel, number, variables):
 def table(tables, panel, number, variables):
     """A panel with a list."""
     declared = {one.name: one for one in tables[panel.table].metrics}
-    title, url = LINKS[panel.by]
-    overrides = [override(TEXT[panel.by], panel.by, links=[{"title": title, "url": url}])]
+    name, title, url = LINKS[panel.by]
+    overrides = [override(TEXT[panel.by], name, links=[{"title": title, "url": url}])]
     for column in panel.columns:
         found = {"unit": VALUES.get(declared[column.metric].unit, "short")} if column.metric in declared else {}
         overrides.append(override(heading(panel, column), column.title, **found))

@@ -3,22 +3,25 @@
 ANSWERS is the file that the tests leave: ``COLMET_PICTURES=ANSWERS pytest tests/e2e/test_grafana_answers.py``. Titles,
 places, units, stacking and thresholds are those of the committed JSON; drawn with matplotlib, in the manner of Grafana.
 """
+import io
 import json
+import math
 import sys
 from pathlib import Path
 
 import matplotlib
 from matplotlib import pyplot
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 COLUMN, ROW = 0.44, 0.29                # inches that one column and one row of Grafana's grid take
-DPI = 80
+DPI, SHADES = 80, 192
 PAPER, CARD, INK, DIM = "#f4f5f5", "#ffffff", "#24292e", "#6e7781"
 COLORS = ("#5794f2", "#73bf69", "#f2cc0c", "#ff9830", "#b877d9", "#37c8d8", "#e05f9e", "#8ab8ff", "#96d98d", "#c15c17")
 RED = "#e02f44"
 BINARY = ("", "Ki", "Mi", "Gi", "Ti")
-MOST_NAMES = 6                          # of a legend that fits below a panel
+LETTERS_AN_INCH = 14                    # of a legend
 
 
 def binary(value, name):
@@ -39,6 +42,7 @@ def plain(value, name):
     return ("%.3g k" % (value / 1000) if abs(value) >= 10000 else "%.4g" % value) + name
 
 
+BYTES = ("bytes", "binBps", "kbytes", "KiBs")
 UNITS = {"bytes": (binary, "B"), "binBps": (binary, "B/s"), "ns": (duration, ""), "cps": (plain, "/s"),
          "suffix: pages/s": (plain, " pages/s"), "short": (plain, "")}
 
@@ -51,27 +55,49 @@ def written(value, unit):
     return how(value, name)
 
 
-def graph(axes, panel, answers):
-    """A panel of lines."""
+def clock(value, _):
+    """Seconds since the beginning as minutes and seconds; the beginning itself is under the other axis."""
+    return "%d:%02d" % divmod(value, 60) if value > 0 else ""
+
+
+def graph(axes, panel, answers, begin, end):
+    """A panel of lines over the time from `begin` to `end` (ms)."""
     defaults = panel["fieldConfig"]["defaults"]
     lines = [line for answer in answers for line in answer]
-    begin = min((at for _, _, points in lines for at, _ in points), default=0)
     if defaults["custom"]["stacking"]["mode"] == "normal":
         stacked(axes, lines, begin)
     else:
         for number, (name, _, points) in enumerate(lines):
             axes.plot(*seconds(points, begin), color=COLORS[number % len(COLORS)], linewidth=1.4, label=name)
-    steps = defaults["thresholds"]["steps"]
+    steps, unit = defaults["thresholds"]["steps"], defaults["unit"]
     if len(steps) > 1:
         axes.axhline(steps[-1]["value"], color=RED, linewidth=1, linestyle=(0, (6, 4)))
-    unit = defaults["unit"]
-    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1], 1e-6 if len(steps) == 1 else 1.2 * steps[-1]["value"]))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
+    highest = max((value or 0 for _, _, points in lines for _, value in points), default=0)
+    least = 1.2 * steps[-1]["value"] if len(steps) > 1 else 0 if highest else 1024 if unit in BYTES else 1
+    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1] if highest else 0, least))
+    axes.yaxis.set_major_locator(locator(unit, axes.get_ylim()[1]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "%d:%02d" % divmod(max(0, value), 60)))
+    axes.xaxis.set_major_formatter(FuncFormatter(clock))
     axes.set_ylabel(defaults["custom"].get("axisLabel", ""), color=DIM, fontsize=8)
-    axes.margins(x=0)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncol=3 if len(lines) > 3 else len(lines) or 1,
+    axes.set_xlim(0, (end - begin) / 1000)
+    legend(axes, panel["gridPos"]["w"] * COLUMN * LETTERS_AN_INCH)
+
+
+def locator(unit, top):
+    """Where the marks of an axis are: bytes by powers of two."""
+    if unit not in BYTES:
+        return MaxNLocator(5, steps=[1, 2, 4, 5, 10])
+    return MultipleLocator(2.0 ** math.ceil(math.log2(top / 5)))
+
+
+def legend(axes, letters):
+    """The names of lines below them in one row of so many letters."""
+    handles, names = axes.get_legend_handles_labels()
+    shown = names
+    while len(shown) > 1 and sum(len(name) + 5 for name in shown) > letters:
+        left = len(names) - len(shown) + 1
+        shown = names[:len(shown) - 2] + ["%s and %d more" % (names[len(shown) - 2], left)]
+    axes.legend(handles[:len(shown)], shown, loc="upper left", bbox_to_anchor=(-0.01, -0.13), ncol=max(1, len(shown)),
                 fontsize=7.5, frameon=False, labelcolor=INK, handlelength=1.2, columnspacing=1.2)
 
 
@@ -98,7 +124,7 @@ def listing(axes, panel, answers):
     cells = [[str(row[name]) if isinstance(row[name], str) else written(row[name], looks[name].get("unit"))
               for name in names] for row in answers[0]]
     drawn = axes.table([[looks[name]["displayName"] for name in names]] + cells, loc="upper left", cellLoc="left",
-                       edges="horizontal")
+                       edges="horizontal", colWidths=[0.96 / len(names)] * len(names))
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(9)
     drawn.scale(1, 1.5)
@@ -113,6 +139,8 @@ def draw(board, answers, path):
     width, height = 24 * COLUMN, bottom * ROW + 0.5
     figure = pyplot.figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     figure.text(0.15 / width, 1 - 0.33 / height, board["title"], fontsize=13, color=INK, weight="bold")
+    times = sorted({at for panel in board["panels"] if panel["type"] != "table" for answer in answers[str(panel["id"])]
+                    for _, _, points in answer for at, _ in points})
     for panel in board["panels"]:
         place, listed = panel["gridPos"], panel["type"] == "table"
         left, wide, high = place["x"] * COLUMN, place["w"] * COLUMN, place["h"] * ROW
@@ -123,11 +151,15 @@ def draw(board, answers, path):
         axes = figure.add_axes([inner[0] / width, inner[1] / height, inner[2] / width, inner[3] / height])
         axes.set_facecolor(CARD)
         axes.grid(axis="y", color="#e7e9eb", linewidth=0.8)
+        axes.set_axisbelow(True)
         axes.tick_params(colors=DIM, labelsize=8, length=0)
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-        (listing if listed else graph)(axes, panel, answers[str(panel["id"])])
-    figure.savefig(path, facecolor=PAPER, pil_kwargs={"optimize": True})
+        found = answers[str(panel["id"])]
+        listing(axes, panel, found) if listed else graph(axes, panel, found, times[0], times[-1])
+    drawn = io.BytesIO()
+    figure.savefig(drawn, facecolor=PAPER)
     pyplot.close(figure)
+    Image.open(drawn).convert("RGB").quantize(SHADES).save(path, optimize=True)     # a third of the size
 
 
 def card(figure, left, bottom, width, height, title):
@@ -135,8 +167,8 @@ def card(figure, left, bottom, width, height, title):
     across, down = figure.get_size_inches()
     figure.patches.append(pyplot.Rectangle(((left + 0.05) / across, (bottom + 0.05) / down), (width - 0.1) / across,
                                            (height - 0.1) / down, transform=figure.transFigure, facecolor=CARD,
-                                           edgecolor="#d8dbde", linewidth=0.8))
-    figure.text((left + 0.2) / across, (bottom + height - 0.27) / down, title, fontsize=9.5, color=INK, weight="medium")
+                                           edgecolor="#d8dbde", linewidth=0.8, zorder=-1))
+    figure.text((left + 0.2) / across, (bottom + height - 0.27) / down, title, fontsize=9.5, color=INK, weight="bold")
 
 
 def main(answers, folder):

@@ -4,7 +4,8 @@
 
 `STEPS` steps that last SECONDS together, then it says "done" and sleeps until its standard input is closed. SHAPE:
 
-    solver   burns one CPU for the first half, then every other step; holds `HELD` bytes more after each step
+    solver   burns one CPU for the first half, then every fourth step not; holds `HELD` bytes more after each step, and
+             writes an eighth of `PIECE`
     stager   writes `PIECE` bytes in each step, past the page cache, and in the second half reads them back
     builder  faults pages and asks to be taken off the CPU
 """
@@ -13,9 +14,9 @@ import os
 import sys
 import time
 
-STEPS = 20
-HELD = 4 << 20
-PIECE = 2 << 20
+STEPS = 40
+HELD = 2 << 20
+PIECE = 1 << 20
 
 
 def burn(until):
@@ -24,10 +25,23 @@ def burn(until):
         pass
 
 
+def file(folder):
+    """A new file of this process."""
+    return os.open(os.path.join(folder, "shape.%d" % os.getpid()), os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def store(fd, size, place):
+    """Write `size` bytes at `place`, to the disk and out of the page cache."""
+    os.pwrite(fd, os.urandom(size), place)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 class Solver:
     """Computes, and grows."""
 
-    def __init__(self, _):
+    def __init__(self, folder):
+        self.fd = file(folder)
         self.held = []
 
     def step(self, number, until):
@@ -37,7 +51,8 @@ class Solver:
         for place in range(0, HELD, mmap.PAGESIZE):
             memory[place] = 1
         self.held.append(memory)
-        if number < STEPS // 2 or number % 2:
+        store(self.fd, PIECE // 8, number * PIECE // 8)
+        if number < STEPS // 2 or number % 4:
             burn(until)
 
 
@@ -45,13 +60,11 @@ class Stager:
     """Writes, then reads what it wrote."""
 
     def __init__(self, folder):
-        self.fd = os.open(os.path.join(folder, "stager.%d" % os.getpid()), os.O_RDWR | os.O_CREAT, 0o600)
+        self.fd = file(folder)
 
     def step(self, number, _):
         """Some checkpoint, or its return."""
-        os.pwrite(self.fd, os.urandom(PIECE), number * PIECE)
-        os.fsync(self.fd)
-        os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        store(self.fd, PIECE, number * PIECE)
         if number >= STEPS // 2:
             for place in (2 * (number - STEPS // 2), 2 * (number - STEPS // 2) + 1):
                 os.pread(self.fd, PIECE, place * PIECE)

@@ -15,6 +15,7 @@ from colmet.common.metrics import TABLES
 from programs import wait_for
 
 pytest_plugins = ("harness", "elastic.fixtures")
+pytestmark = pytest.mark.xdist_group("servers")         # one worker has them, and what they hold
 GOLDEN = CHECKOUT / "tests" / "golden" / "0.6"
 SAMPLE = json.loads((GOLDEN / "grafana_queries.json").read_text(encoding="utf-8"))
 MAPPING = {"mappings": {"properties": {"timestamp": {"type": "date", "format": "epoch_second"}}}}   # all that 0.6 gives

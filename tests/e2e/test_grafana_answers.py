@@ -17,10 +17,10 @@ from jobs import lacking
 from shapes import HELD, PIECE, STEPS
 
 pytest_plugins = ("harness", "elastic.fixtures")
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.xdist_group("servers")]
 PICTURES = os.environ.get("COLMET_PICTURES")
-SECONDS = 150 if PICTURES else 12       # that the jobs work
-BUCKETS = 2 * PERIOD * 1000             # ms
+SECONDS = 150 if PICTURES else 12                       # that the jobs work
+BUCKETS = (5 if PICTURES else 2) * PERIOD * 1000        # ms
 BOARDS = {path.stem: json.loads(path.read_text(encoding="utf-8"))
           for path in sorted((CHECKOUT / "graph" / "grafana" / "dashboards").glob("*.json"))}
 PANELS = [(board, panel) for board in BOARDS.values() for panel in board["panels"]]
@@ -150,7 +150,8 @@ def test_the_job_that_does_the_io_of_a_node_is_named(stand):
     lines = total(check(stand, "opensearch", board, panel, panel["targets"][1]))
     written = stand.exact[STAGER, HOSTS[0]]["write_bytes"]
     assert written >= STEPS * PIECE and max(lines, key=lines.get) == "written: " + STAGER
-    assert written * 0.6 <= lines["written: " + STAGER] <= written and lines["written: " + SOLVER] < PIECE
+    assert written * 0.6 <= lines["written: " + STAGER] <= written
+    assert lines["written: " + SOLVER] <= stand.exact[SOLVER, HOSTS[0]]["write_bytes"]
 
 
 def test_the_memory_of_a_job_is_seen_to_grow_to_what_it_held(stand):
