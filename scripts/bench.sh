@@ -6,7 +6,8 @@ begin
 
 scripts/bootstrap.sh
 scripts/peer.sh
-for file in bench/node.py bench/collector.py; do
+.venv/bin/python -m pip --disable-pip-version-check install --quiet "elasticsearch<9"     # its helpers are a peer of bench/elasticsearch.py
+for file in bench/node.py bench/collector.py bench/elasticsearch.py; do
     say "$file"
     .venv/bin/python "$file"
 done
