@@ -12,13 +12,18 @@ LEFT_OUT = ("metric_backend", "involved_jobs", "session", "sequence", "row")
 PATIENCE = 120                                      # s, for what is asked of a server that is just back
 
 
-def collector(start, uri, folder, url, prefix, *arguments, hdf5=True):
-    """Our collector, ready: it stores in folder/new.*.hdf5 and in the Elasticsearch at `url`."""
-    given = ("--zeromq-bind-uri", uri, "--journal-dir", folder / "journal", "-s", "0.1", "--elastic-host", url,
+def given(uri, folder, url, prefix, hdf5=True):
+    """Arguments of a collector that stores in folder/new.*.hdf5 and in the Elasticsearch at `url`."""
+    words = ("--zeromq-bind-uri", uri, "--journal-dir", folder / "journal", "-s", "0.1", "--elastic-host", url,
              "--elastic-index-prefix", prefix)
-    given += ("--hdf5-filepath", folder / "new") if hdf5 else ()
-    before = len((folder / "collector.err").read_text()) if (folder / "collector.err").exists() else 0
-    program = start("collector", *given, *arguments)
+    return words + (("--hdf5-filepath", folder / "new") if hdf5 else ())
+
+
+def collector(start, uri, folder, url, prefix, *arguments, hdf5=True):
+    """Our collector, started so, and ready."""
+    errors = folder / "collector.err"
+    before = errors.stat().st_size if errors.exists() else 0
+    program = start("collector", *given(uri, folder, url, prefix, hdf5), *arguments)
     wait_for(lambda: "limits" in program.errors()[before:] or program.process.poll() is not None, PATIENCE, "start")
     return program
 

@@ -1,8 +1,25 @@
 """The servers that the other tests start: what they serve, that they keep it, and that they end."""
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import requests
 
+from checkout import CHECKOUT
+from elastic.servers import lacking
+from programs import wait_for
+
 pytest_plugins = ("elastic.fixtures",)
+OWNER = """
+import sys, time
+from pathlib import Path
+from elastic.servers import Elasticsearch
+server = Elasticsearch(Path(sys.argv[1]))
+server.start()
+print(server.process.pid, flush=True)
+time.sleep(600)
+"""
 
 
 def put(server, index, count, first=0):
@@ -40,3 +57,30 @@ def test_nobody_enters_without_password(elasticsearch_tls):
     for auth, status in ((None, 401), (("colmet", "wrong"), 401), (elasticsearch_tls.auth, 200)):
         answer = requests.get(elasticsearch_tls.url, auth=auth, verify=elasticsearch_tls.verify, timeout=60)
         assert answer.status_code == status
+
+
+def group(number):
+    """Process ids of the group `number`, those that only wait for their parent left out."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of = path.read_text().rpartition(") ")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(of) == number and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_server_ends_with_who_started_it_whatever_becomes_of_that(tmp_path):
+    if lacking():
+        pytest.skip(lacking())
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, tmp_path], stdout=subprocess.PIPE, cwd=CHECKOUT / "tests")
+    try:
+        number = int(owner.stdout.readline())
+        wait_for(lambda: len(group(number)) > 1, 60, "second process of the server")
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+    wait_for(lambda: not group(number), 60, "end of the server")
