@@ -1,4 +1,4 @@
-"""The writer against a server that errs as told: nothing is lost, nothing is stored twice, and each fault is one line."""
+"""The writer against a server that errs as told: nothing is lost, nothing stored twice, and each fault is one line."""
 import json
 
 import pytest

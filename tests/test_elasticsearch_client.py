@@ -91,8 +91,8 @@ def test_a_server_that_is_away_is_told_in_few_words():
         assert trouble("http://127.0.0.1:%d" % listener.getsockname()[1]) == "it cut the connection"
 
 
-@pytest.mark.parametrize("code, words", [(302, "HTTP 302"), (500, "HTTP 500: x: y"), (403, "403, not allowed: x: y; give"),
-                                         (429, "429, it is overloaded: x: y")])
+@pytest.mark.parametrize("code, words", [(302, "HTTP 302"), (500, "HTTP 500: x: y"),
+                                         (403, "403, not allowed: x: y; give"), (429, "429, it is overloaded: x: y")])
 def test_a_status_is_told_with_the_servers_own_words(code, words):
     with stubs.Stub() as stub:
         stub.login = "nobody"

@@ -92,8 +92,8 @@ def test_a_row_of_a_new_table_has_time_instance_user_and_cluster():
                    pack_rows(PORTS, rows)], "dahu")
     stats, one, two = documents([native(batch)], tables=[PORTS])
     assert one == ("colmet_ports", "né%d\n-99-4-1-0", {
-        "hostname": "né%d\n", "job_id": 12, "job": "12[3]", "job_user": "al\"ice", "cluster": "dahu", "port": "mlx5_0/1",
-        "timestamp": 1700000000, "@timestamp": 1700000000123, "time": 1700000000123456789,
+        "hostname": "né%d\n", "job_id": 12, "job": "12[3]", "job_user": "al\"ice", "cluster": "dahu",
+        "port": "mlx5_0/1", "timestamp": 1700000000, "@timestamp": 1700000000123, "time": 1700000000123456789,
         "octets": 5, "load": 0.5, "job_": 6, "x_id": 7, "since": 8})
     assert two[1:] == ("né%d\n-99-4-1-1", {
         "hostname": "né%d\n", "job_id": -1, "job": "x", "cluster": "other", "port": "", "timestamp": 1700000000,

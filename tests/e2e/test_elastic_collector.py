@@ -1,4 +1,4 @@
-"""colmet-collector with Elasticsearch (a stub): the documents of 0.6, a server that is away, and kills at any moment."""
+"""colmet-collector with Elasticsearch (a stub): the documents of 0.6, a server that is away, kills at any moment."""
 import gzip
 import json
 import os
@@ -88,8 +88,9 @@ def test_kills_at_any_moment_lose_nothing_and_double_nothing(tmp_path):
     dice, sent = random.Random(3), 0
     faults = [stubs.cut, stubs.page, lambda: stubs.status(503), lambda: stubs.page(502, stored=True)]
     with stubs.Stub() as stub:
+        given = ("-s", "0.05", "--elastic-host", stub.url, "--elastic-bulk-size", "4K")
         for _ in range(5):
-            with Collector(tmp_path, "-s", "0.05", "--elastic-host", stub.url, "--elastic-bulk-size", "4K") as collector:
+            with Collector(tmp_path, *given) as collector:
                 with Node(collector.native) as node:
                     node.hello()
                     for sent in range(sent + 1, sent + 61):
