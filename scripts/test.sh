@@ -16,7 +16,7 @@ AT_ONCE=2
 if [ "${SYSTEM:-}" = 1 ]; then
     export SYSTEM
     if [ "$(id -u)" = 0 ] && [ "$(packager)" = apt-get ]; then
-        install_packages hdf5-tools strace valgrind maven default-jdk-headless
+        install_packages hdf5-tools strace valgrind maven default-jdk-headless clang llvm
         command -v prometheus >/dev/null 2>&1 || install_stopped prometheus
     fi
 fi

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints the Python to use, once this machine has what building Colmet takes: Python 3.9 or newer, its
-# headers, its venv module, and a C compiler. As root it installs what lacks, else it prints how.
+# headers, its venv module, and a C compiler. As root it installs what lacks, else it prints how. libbpf, with
+# which colmet-node reads tasks by BPF, is installed too, and done without where it is not to be had.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -17,9 +18,9 @@ find_python() {
     done
 }
 
-# Whether programs can be compiled here, the kernel's headers included.
+# compiles PYTHON HEADER: whether programs can be compiled here with this header.
 compiles() {
-    printf '#include <stdio.h>\n#include <linux/taskstats.h>\nint main(void) { return 0; }\n' |
+    printf '#include <stdio.h>\n#include <%s>\nint main(void) { return 0; }\n' "$2" |
         "${CC:-$("$1" -c "$compiler")}" -x c -fsyntax-only - 2>/dev/null
 }
 
@@ -32,7 +33,7 @@ lacks() {
     fi
     [ -e "$("$python" -c "$headers")" ] || echo headers
     "$python" -c "import ensurepip, venv" 2>/dev/null || echo venv
-    compiles "$python" || echo compiler
+    compiles "$python" linux/taskstats.h || echo compiler
 }
 
 # packages MANAGER WORD...: the names of the packages that bring these.
@@ -47,9 +48,11 @@ packages() {
             dnf:headers) echo "$name-devel" ;;
             dnf:venv) echo "$name-pip" ;;
             dnf:compiler) echo gcc glibc-devel kernel-headers ;;
+            dnf:libbpf) echo libbpf-devel ;;
             *:headers) echo "$name-dev" ;;
             *:venv) echo "$name-venv" ;;
             *:compiler) echo gcc libc6-dev ;;
+            *:libbpf) echo libbpf-dev ;;
         esac
     done | tr '\n' ' '
 }
@@ -68,4 +71,10 @@ if [ -n "$missing" ]; then
     missing=$(lacks | tr '\n' ' ')
     [ -z "$missing" ] || fail "still lacking after the installation: $missing(PYTHON=... chooses another Python)"
 fi
-find_python
+python=$(find_python)
+if ! compiles "$python" bpf/libbpf.h; then
+    needed=$(packages "$(packager)" libbpf)
+    [ "$(id -u)" = 0 ] && ( install_packages $needed ) ||
+        say "without" $needed "colmet-node is built to read tasks by netlink, not by BPF"
+fi
+echo "$python"

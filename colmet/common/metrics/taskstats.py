@@ -1,4 +1,7 @@
-"""Sums over the live tasks of a job, from the kernel's taskstats (Documentation/accounting/taskstats-struct.rst)."""
+"""Sums over the live tasks of a job, from the kernel's taskstats (Documentation/accounting/taskstats-struct.rst).
+
+Read by BPF, they are the same quantities by the same rules; times and integrals are rounded once for all tasks.
+"""
 from colmet.common.schema import JOB, Table, counter, gauge
 
 TABLE = Table("taskstats_default", JOB, __doc__, (
