@@ -167,7 +167,7 @@ def test_a_server_that_takes_small_requests_only_gets_small_ones(stub, tmp_path)
     def small(handler, items):
         stub.script.append(small)
         if len(items) > 9:
-            handler.answer(413, {"error": "too large"})
+            handler.answer(413, b"<html>413 Request Entity Too Large</html>", "text/html")    # nginx, at 1 MB
         else:
             handler.store(items)
     stub.script = [small]

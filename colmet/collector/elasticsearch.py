@@ -18,7 +18,7 @@ from colmet.collector.elasticsearch_target import check_files
 from colmet.collector.entries import Entries
 from colmet.collector.log import log, tell
 from colmet.collector.writers import Refused
-from colmet.common.journal import read, segments, settle
+from colmet.common.journal import SUFFIX, read, segments, settle
 from colmet.common.log import show
 
 LOOK_EVERY = (0.05, 1.0)        # s between looks at the journal, at least and at most
@@ -244,4 +244,4 @@ def _end(journal):
     starts = segments(journal)
     if not starts:
         return 0
-    return starts[-1] + os.stat(os.path.join(journal, "%020d.journal" % starts[-1])).st_size
+    return starts[-1] + os.stat(os.path.join(journal, "%020d%s" % (starts[-1], SUFFIX))).st_size

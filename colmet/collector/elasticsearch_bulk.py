@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from typing import List, NamedTuple
 
-from colmet.collector.elasticsearch_client import LINES, SHOWN, Trouble, path, reason
+from colmet.collector.elasticsearch_client import LINES, SHOWN, TOO_LARGE, Trouble, path, reason
 from colmet.collector.elasticsearch_documents import Part
 
 ANSWER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
@@ -17,7 +17,7 @@ BULK = "/_bulk?timeout=%s&filter_path=%s" % (SERVER_WAITS, ANSWER)
 FOUND = "hits.hits._id,_shards.failed,timed_out,error"
 ALL_WELL, CREATED = b'{"errors":false,', b'{"create":{"status":201}}'
 IDS = 5000                  # asked for at once; a search gives 10,000 at most
-CONFLICT, TOO_LARGE, BUSY = 409, 413, 429
+CONFLICT, BUSY = 409, 429
 LATER = (401, 403, 404, 408, BUSY)       # of items: rights, blocks of a full disk, an index that is being made
 LATER_TYPES = ("index_closed_exception",)
 SERIES_ID = "_id must be unset"

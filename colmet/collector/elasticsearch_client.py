@@ -18,6 +18,7 @@ CONNECT = 10.0              # s to reach a host
 READ = 60.0                 # s until an answer
 SHOWN = 200                 # characters of a server's own words in a message
 GZIP_LEVEL = 1
+TOO_LARGE = 413             # HTTP: the request is
 JSON, LINES = "application/json", "application/x-ndjson"
 
 
@@ -128,6 +129,8 @@ class Client:
         if status == 401:
             self._auth = None
             raise Trouble("%s: 401, it does not know who this is; %s" % (self.host, self._remedy()), unread=False)
+        if status == TOO_LARGE:             # said by a proxy, mostly
+            return Answer(status, None)
         try:
             value = json.loads(response.content) if response.content else None
         except (ValueError, RecursionError):
@@ -140,7 +143,7 @@ class Client:
         if status == 429:
             raise Trouble("%s: 429, it is overloaded: %s" % (self.host, answer.reason), unread=False,
                           busy=True)
-        if not 200 <= status < 300 and status not in (400, 404, 405, 409, 413):
+        if not 200 <= status < 300 and status not in (400, 404, 405, 409):
             raise Trouble("%s: HTTP %d: %s" % (self.host, status, answer.reason))
         return answer
 
