@@ -1,5 +1,6 @@
 """What is in Elasticsearch, and whether it is what our HDF5 files have for the same records."""
 from collections import defaultdict
+from datetime import datetime
 
 import numpy
 
@@ -43,7 +44,12 @@ def by_job(server, prefix):
         hits = server.hits(index)
         assert len({hit["_id"] for hit in hits}) == len(hits), "stored twice in %s" % index
         for hit in hits:
-            found[hit["_source"]["job"], name].append(hit["_source"])
+            source = hit["_source"]
+            source["timestamp"] = int(source["timestamp"])      # text where it is put together from its columns, as
+            if isinstance(source["@timestamp"], str):           # that of a time series is
+                moment = datetime.fromisoformat(source["@timestamp"].replace("Z", "+00:00"))
+                source["@timestamp"] = round(1000 * moment.timestamp())
+            found[source["job"], name].append(source)
     return dict(found)
 
 
