@@ -1,4 +1,4 @@
-"""Real Elasticsearch and OpenSearch on loopback, as ``scripts/servers.sh`` fetched them: one node, small, killed with us.
+"""Real Elasticsearch and OpenSearch on loopback, from ``scripts/servers.sh``: one node each, small, ended with us.
 
 Elasticsearch refuses to be root, so every server runs in a user namespace (unshare(1)) whose user is nobody special;
 outside it stays who started the tests. The kernel kills it when we die (PR_SET_PDEATHSIG, through setpriv(1)).
