@@ -10,8 +10,8 @@ RATE = "rate"               # per second, of a counter
 INCREASE = "increase"       # in each bucket, of a counter
 VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
-TASKS, PROC, NODE, CPU, JOB, SELF = ("taskstats_default", "jobprocstats_default", "procstats_default", "cpu", "job",
-                                     "colmet")
+TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
+CPU, ACCOUNT, JOB, SELF = "cpu", "account", "job", "colmet"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -112,7 +112,12 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
     Panel("Does it fault on memory?", (
         Series(TASKS, "ac_minflt", "minor:"), Series(TASKS, "ac_majflt", "with I/O:")), ("hostname",), note=LIVE),
     Panel("Are its tasks forced off the CPU?", (
-        Series(TASKS, "nivcsw", "forced:"), Series(TASKS, "nvcsw", "asked for:")), ("hostname",), note=LIVE, width=24),
+        Series(TASKS, "nivcsw", "forced:"), Series(TASKS, "nvcsw", "asked for:")), ("hostname",), note=LIVE),
+    Panel("Does it start many processes?", (
+        Series(ACCOUNT, "processes_started", "started:"), Series(ACCOUNT, "processes_ended", "ended:")),
+        ("hostname",), label="processes"),
+    Panel("How many CPUs does it use, processes that ended included?", (Series(ACCOUNT, "cpu"),), ("hostname",),
+          stack=True, label="CPUs", note="The exact account: it never goes back.", width=24),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 

@@ -2,6 +2,8 @@
 made the queries: their JSON is read."""
 import re
 
+import stored
+
 TERMS = {"job.keyword": "job", "hostname.keyword": "hostname", "part.keyword": "part"}
 SECOND = 10 ** 9        # ns
 TOLERANCE = 1e-9        # relative; a double holds 15 digits, and ns of a year take 17
@@ -59,7 +61,9 @@ def points(target, buckets, span):
     if first["type"] == "cardinality":
         return [(at, float(len({each[TERMS[first["field"]]] for each in found}))) for at, found in buckets.items()]
     scale = float((first.get("settings") or {}).get("script", "_value / 1").rpartition("/")[2])
-    greatest = {at: max(each[first["field"]] for each in found) / scale for at, found in buckets.items()}
+    known = {at: [each[first["field"]] for each in found if each[first["field"]] != stored.MISSING]
+             for at, found in buckets.items()}
+    greatest = {at: max(found) / scale for at, found in known.items() if found}
     if len(target["metrics"]) == 1:
         return list(greatest.items())
     step = span.interval
