@@ -197,7 +197,8 @@ def _tail(header):
     try:
         jobs, strings, blocks = header["jobs"], header["strings"], header["blocks"]
         texts = strings + [job["job"] for job in jobs]
-        texts += [job[name] for job in jobs if len(job) > 1 for name in ("user", "cluster") if name in job]
+        texts += [job[name] for job in jobs if len(job) > 1 for name in ("user", "cluster", "scheduler")
+                  if name in job]
         lists = all(isinstance(each, list) for each in (jobs, strings, blocks))
         fit = all(isinstance(n, str) and isinstance(f, str) and isinstance(r, int) for n, f, r in blocks)
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -120,7 +120,7 @@ class Counters:
         self._kept = {}             # {name: (descriptor, parse)}
         self._began = self._retry = time.monotonic_ns()
         self._lost = set()          # names whose file went with its cgroup: another under its path is another's
-        self._places = directories(str(path), _mounts(root))
+        self._places = directories(str(path), mounted(root))
 
     def read(self):
         """Read all that is there; returns the names of those that still answered."""
@@ -167,7 +167,8 @@ class Counters:
                 return
 
 
-def _mounts(root):
+def mounted(root):
+    """The cgroup mounts of the file system below `root`, as a list of Mount."""
     try:
         text = (Path(root) / "proc/self/mountinfo").read_text(errors="surrogateescape")
     except FileNotFoundError:
