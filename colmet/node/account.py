@@ -48,7 +48,7 @@ class Account:
     counted stays there when this process ends while there are jobs, and another goes on with it. Raises Unavailable."""
 
     def __init__(self, device, pins=""):
-        helper = compiled.load("_account")
+        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
         self._ffi, self._lib = helper.ffi, helper.lib
         controller, number = hierarchy(device)
         if not BTF.exists():

@@ -8,6 +8,7 @@ import errno
 import os
 
 from colmet.node import account, compiled
+from colmet.node.account_proc import Proc
 from colmet.node.backends import Unavailable
 from colmet.node.job import directory_key
 
@@ -116,7 +117,7 @@ class Netlink:
         return compiled.check(self._lib.taskstats_read(self._socket, tids, len(tids), self._cells))
 
 
-READERS = (Bpf, Netlink)
+READERS = (Bpf, Netlink, Proc)
 
 
 class Readers:

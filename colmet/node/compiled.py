@@ -7,13 +7,14 @@ from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
 
 
-def load(name):
-    """The module of a helper, with `ffi` and `lib`; raises Unavailable where it was not built."""
+def load(name, needs="gcc and the headers of Python"):
+    """The module of a helper, with `ffi` and `lib`; raises Unavailable where it was not built, for which it `needs`
+    these."""
     try:
         return import_module("colmet.node." + name)
     except ImportError as error:
-        raise Unavailable("its C helper was not built (%s); install gcc and the headers of Python, then "
-                          "pip install --force-reinstall --no-deps --no-cache-dir colmet" % error) from error
+        raise Unavailable("its C helper was not built (%s); install %s, then pip install --force-reinstall --no-deps "
+                          "--no-cache-dir colmet" % (error, needs)) from error
 
 
 def check(code):

@@ -79,8 +79,8 @@ OPTIONS = (
     Option(("--period",), "a period of its own for one source; may be given again", (), metavar="SOURCE=SECONDS",
            many="repeat"),
     Option(("--profile",), "0.6: measure by default only what 0.6 did", metavar="0.6", check=one_of("0.6")),
-    Option(("--task-reader",), "how tasks are read: bpf, netlink, or auto, the first of them that this machine has",
-           AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
+    Option(("--task-reader",), "how tasks are read: bpf, netlink, proc, or auto, the first of them that this machine "
+           "has", AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
     Option(("--account-pins",), "directory of a bpf file system where the account of jobs outlives colmet-node, so "
            "that a restart loses nothing; \"\": none", PINS, metavar="DIR", group=SOURCES),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),

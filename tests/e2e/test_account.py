@@ -92,6 +92,27 @@ def test_bpf_and_netlink_say_the_same_of_live_tasks(root, source, tmp_path):
         assert abs(ours - theirs) <= {**ROUNDED, **AGED}.get(metric.name, 0) + (metric.unit == "us"), metric.name
 
 
+def test_proc_says_of_live_tasks_what_netlink_does_as_far_as_it_can_know(root, tmp_path):
+    proc, netlink = (taskstats.Backend(Path("/"), options(root, reader)) for reader in ("proc", "netlink"))
+    made = root.job(13)
+    with load(made, tmp_path, 0.3, 1 << 22, 3 << 20, 2 << 20, 500, 4):
+        one, two = ([row[2] for row in each.sample([found(made)])["taskstats_default"]] for each in (proc, netlink))
+    netlink.close()
+    clock = 4 * 1000000 // os.sysconf("SC_CLK_TCK")      # us: four threads, each time in whole ticks of proc(5)
+    inexact = {"us": clock, "ns": 2000 * clock, "s": 2}
+    exact = ("cpu_run_virtual_total", "cpu_delay_total")
+    unknown = []
+    for metric, ours, theirs in zip(TABLE.metrics, one[0], two[0]):
+        if ours is None:
+            unknown.append(metric.name)
+        else:
+            off = 0 if metric.name in exact else AGED.get(metric.name, inexact.get(metric.unit, 0))
+            assert abs(ours - theirs) <= off, metric.name
+    assert set(unknown) == {"blkio_count", "swapin_count", "swapin_delay_total", "coremem", "virtmem", "ac_utimescaled",
+                            "ac_stimescaled", "cpu_scaled_run_real_total", "freepages_count", "freepages_delay_total"}
+    assert proc.reader == "proc" and proc.sample([found(made)]) == {"taskstats_default": [], "account": []}
+
+
 def test_every_process_is_counted_and_what_it_did(root, source):
     made = root.job(2)
     job = found(made)

@@ -237,7 +237,7 @@ def test_without_any_capability_it_runs_procstats_and_says_what_is_off(native, t
     try:
         peer.serve(lambda: peer.batches or process.poll() is not None)
         assert "procstats_default" in [block.table.name for block in peer.batches[0][1].blocks]
-        assert "taskstats: taskstats needs CAP_NET_ADMIN" in (tmp_path / "err").read_text()
+        assert "netlink: taskstats needs CAP_NET_ADMIN" in (tmp_path / "err").read_text()
         process.terminate()
         peer.serve(lambda: process.poll() is not None)
         assert process.returncode == 0
