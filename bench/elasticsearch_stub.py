@@ -34,7 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         if "_bulk" in self.path:
             count = data.count(b"\n") // 2
             items = [{"create": {"status": 201}}] * count
-            self._answer(200, {"errors": False, "items": items})
+            answer = {"errors": False, "items": items}
+            self._answer(200, answer if "filter_path" in self.path else dict(answer, took=1))
             taken.append(count)
         elif self.command == "GET" and self.path != "/":
             self._answer(404, {"error": "no such index"})
