@@ -4,10 +4,10 @@ import time
 
 from colmet.common.metrics.taskstats import TABLE
 from colmet.node.backends import Unavailable
+from colmet.node.clock import SECOND
 
 KIB = ~1023                         # the table has what taskstats gives: whole KiB of each task
-NS = 10 ** 9
-_TICK = NS // os.sysconf("SC_CLK_TCK")
+_TICK = SECOND // os.sysconf("SC_CLK_TCK")
 _UTIME, _STIME, _START = 11, 12, 19     # places after the command's name in stat
 _MINFLT, _MAJFLT, _BLKIO = 7, 9, 39
 _IO = {"rchar": ("read_char", KIB), "wchar": ("write_char", KIB), "syscr": ("read_syscalls", KIB),
@@ -23,7 +23,7 @@ def parse_stat(text, now, wall):
     age = max(0, now - int(fields[_START]) * _TICK)
     return {"cpu_run_real_total": user + system, "ac_utime": user // 1000, "ac_stime": system // 1000,
             "ac_minflt": int(fields[_MINFLT]), "ac_majflt": int(fields[_MAJFLT]), "ac_etime": age // 1000,
-            "ac_btime": wall - age // NS, "blkio_delay_total": int(fields[_BLKIO]) * _TICK}
+            "ac_btime": wall - age // SECOND, "blkio_delay_total": int(fields[_BLKIO]) * _TICK}
 
 
 def parse_schedstat(text):
