@@ -139,10 +139,10 @@ int files_processes(struct files *self, const int32_t *pids, int count, int64_t 
     return summed;
 }
 
-int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int number,
-                  const struct files_field *fields, int count, int64_t *cells)
+static int read_set(struct files *self, const int32_t *fds, int32_t *answers, int number,
+                    const struct files_field *fields, int count, int64_t *cells)
 {
-    int first = 0;
+    int first = 0, failed = 0;
 
     for (int file = 0; file < number; file++) {
         ssize_t length = fds[file] < 0 ? 0 : read_whole(self, fds[file], PIECE_LEAST);
@@ -153,11 +153,28 @@ int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int 
         while (next < count && fields[next].file == file)
             next++;
         answers[file] = length < 0 ? length : 0;
+        failed += length < 0;
         files_numbers_parse(length > 0 ? self->text : "", length > 0 ? length : 0, fields + first, next - first,
                             cells + first);
         first = next;
     }
-    return 0;
+    return failed;
+}
+
+int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int sets, int number,
+                  const struct files_field *fields, int count, int64_t *cells)
+{
+    int failed = 0;
+
+    for (int set = 0; set < sets; set++) {
+        size_t file = (size_t)set * number;
+        int code = read_set(self, fds + file, answers + file, number, fields, count, cells + (size_t)set * count);
+
+        if (code < 0)
+            return code;
+        failed += code;
+    }
+    return failed;
 }
 
 int files_open(struct files **opened, const char *proc)

@@ -17,18 +17,20 @@ int files_open(struct files **opened, const char *proc);
  * be read is not known. Returns the number of processes summed, or -errno. */
 int files_processes(struct files *files, const int32_t *pids, int count, int64_t *cells);
 
-/* A number that is wanted of the file `file` of a call: that at `place`, 0 being the first, of those that follow the
+/* A number that is wanted of the file `file` of a set: that at `place`, 0 being the first, of those that follow the
  * word `name` on its line; "" is where the text begins. Words end at blanks and any of ":=/"; case makes no
- * difference. With `decimals` it is taken in tenths, hundredths, ... */
+ * difference. With `decimals` it is taken in tenths, hundredths, ... `line`, where it is not "", is the word with which
+ * the line must begin. */
 struct files_field {
     int32_t file, place, decimals;
-    const char *name;
+    const char *name, *line;
 };
 
-/* Reads the `number` open files `fds` anew, each from its start, into the `count` cells of `fields`, which lie in the
- * order of the files; -1 leaves a file out. A field that is not there is INT64_MIN; one that comes several times is the
- * sum. Into `answers` go 0 or -errno for each file. Returns 0 or -ENOMEM. */
-int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int number,
+/* Reads open files anew, each from its start: `sets` times `number` of them, `fds`, set after set. Of each set the same
+ * `count` fields are wanted, which lie in the order of its files, into as many of `cells`; -1 leaves a file out. A
+ * field that is not there is INT64_MIN; one that comes several times is the sum. Into `answers` go 0 or -errno for each
+ * file. Returns the number of files that could not be read, or -ENOMEM. */
+int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int sets, int number,
                   const struct files_field *fields, int count, int64_t *cells);
 
 /* Closes the directory; NULL is allowed. */

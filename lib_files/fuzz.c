@@ -23,9 +23,11 @@ static uint32_t next_random(uint32_t below)
 
 static const char numbers[] =
     "MemTotal:       24682416 kB\nActive(anon):   1 kB\npgfault 4711\ncpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2\n"
-    "8:0 rbytes=90 wbytes=9223372036854775807\n8:16 rbytes=5 wbytes=9\n0.35 0.29 0.21 3/347 12345\n";
+    "8:0 rbytes=90 wbytes=9223372036854775807\n8:16 rbytes=5 wbytes=9\n0.35 0.29 0.21 3/347 12345\n"
+    "some avg10=0.06 total=8537362\nfull avg10=0.00 total=8\n";
 static const struct files_field fields[] = {
-    {0, 0, 0, "memtotal"}, {0, 0, 9, "pgfault"}, {0, 7, 0, "cpu"}, {0, 0, 0, "cpu"}, {0, 0, 2, "wbytes"}, {0, 3, 2, ""},
+    {0, 0, 0, "memtotal", ""}, {0, 0, 9, "pgfault", ""}, {0, 7, 0, "cpu", ""}, {0, 0, 0, "cpu", ""},
+    {0, 0, 2, "wbytes", ""}, {0, 3, 2, "", ""}, {0, 0, 3, "total", "some"}, {0, 0, 3, "total", "full"},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

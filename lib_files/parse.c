@@ -90,14 +90,26 @@ static int first_field(const char *word, size_t length, const struct files_field
     return field;
 }
 
-static void add_number(const char *word, const char *end, int first, int place, const struct files_field *fields,
-                       int count, int64_t *cells)
+/* A piece of the text. */
+struct word {
+    const char *start;
+    size_t length;
+};
+
+static int is_in(const struct files_field *field, const struct word *line)
+{
+    return !field->line[0] || is_word(field->line, line->start, line->length);
+}
+
+/* Takes the number `word` for those fields of the name of the `first` that want the one at this place. */
+static void add_number(const struct word *word, const struct word *line, int first, int place,
+                       const struct files_field *fields, int count, int64_t *cells)
 {
     for (int field = first; field < count; field++) {
         const struct files_field *wanted = &fields[field];
 
-        if (wanted->place == place && !strcasecmp(wanted->name, fields[first].name)) {
-            int64_t value = number(word, end, wanted->decimals);
+        if (wanted->place == place && !strcasecmp(wanted->name, fields[first].name) && is_in(wanted, line)) {
+            int64_t value = number(word->start, word->start + word->length, wanted->decimals);
             int64_t sum = cells[field] == MISSING ? 0 : cells[field];
             cells[field] = value > INT64_MAX - sum ? INT64_MAX : sum + value;
         }
@@ -106,26 +118,43 @@ static void add_number(const char *word, const char *end, int first, int place, 
 
 static const char ends_word[256] = {[' '] = 1, ['\t'] = 1, [':'] = 1, ['='] = 1, ['/'] = 1, ['\n'] = 1};
 
+/* The word at `text`, which may be of no length. */
+static struct word next_word(const char *text, const char *end)
+{
+    struct word word = {text, 0};
+
+    while (text < end && !ends_word[(unsigned char)*text])
+        text++;
+    word.length = text - word.start;
+    return word;
+}
+
 void files_numbers_parse(const char *text, size_t length, const struct files_field *fields, int count,
                          int64_t *cells)
 {
-    const char *end = text + length, *word;
+    const char *end = text + length;
     int current = first_field("", 0, fields, count), place = 0;
+    struct word line = {text, 0};
 
     for (int field = 0; field < count; field++)
         cells[field] = MISSING;
     while (text < end) {
-        for (word = text; text < end && !ends_word[(unsigned char)*text];)
-            text++;
-        if (is_digit(word, text)) {
+        struct word word = next_word(text, end);
+
+        text += word.length;
+        if (!line.length)
+            line = word;
+        if (is_digit(word.start, text)) {
             if (current < count)
-                add_number(word, text, current, place++, fields, count, cells);
-        } else if (text > word) {
-            current = first_field(word, text - word, fields, count);
+                add_number(&word, &line, current, place++, fields, count, cells);
+        } else if (word.length) {
+            current = first_field(word.start, word.length, fields, count);
             place = 0;
         }
-        if (text < end && *text++ == '\n')
+        if (text < end && *text++ == '\n') {
             current = count;
+            line.length = 0;
+        }
     }
 }
 

@@ -10,11 +10,13 @@ from colmet.node import compiled
 
 class Field(NamedTuple):
     """The number at `place`, 0 being the first, after the word `name` of the `file`: its place among those that are
-    read together. "" is the start of the text; with `decimals` the number is in tenths, hundredths, ..."""
+    read together. "" is the start of the text; with `decimals` the number is in tenths, hundredths, ...; `line` is the
+    word with which its line begins, "" where that makes no difference."""
     file: int
     name: str
     place: int = 0
     decimals: int = 0
+    line: str = ""
 
 
 class Numbers:
@@ -36,9 +38,9 @@ class Numbers:
     def read(self):
         """List of the fields' values now: `schema.MISSING` where a file does not have one. Raises OSError where one
         of the files cannot be read."""
-        compiled.check(self._lib.files_numbers(self._files, self._fds, self._answers, len(self._fds), self._fields,
-                                               len(self._cells), self._cells))
-        for answer in self._answers:
+        failed = compiled.check(self._lib.files_numbers(self._files, self._fds, self._answers, 1, len(self._fds),
+                                                        self._fields, len(self._cells), self._cells))
+        for answer in self._answers if failed else ():
             compiled.check(answer)
         return self._ffi.unpack(self._cells, len(self._cells))
 
@@ -60,10 +62,10 @@ def _open(path):
 
 
 def in_c(ffi, fields):
-    """The fields as the helper takes them, and what must live as long: their names."""
-    names = [ffi.new("char[]", field.name.encode()) for field in fields]
-    return ffi.new("struct files_field[]", [(field.file, field.place, field.decimals, name)
-                                            for field, name in zip(fields, names)]), names
+    """The fields as the helper takes them, and what must live as long: their words."""
+    words = [[ffi.new("char[]", word.encode()) for word in (field.name, field.line)] for field in fields]
+    return ffi.new("struct files_field[]", [(field.file, field.place, field.decimals, *pair)
+                                            for field, pair in zip(fields, words)]), words
 
 
 def parse(text, fields):
