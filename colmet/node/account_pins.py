@@ -18,7 +18,7 @@ class Pins:
 
     def __init__(self, base, name):
         self.path, self._lock = "", None
-        if not any(kind == "bpf" and point == os.path.dirname(base) for kind, _, point, _ in mounts()):
+        if not is_bpf(os.path.dirname(base)):
             return
         path = os.path.join(base, name)
         try:
@@ -42,6 +42,11 @@ class Pins:
             _remove(self.path)
         os.close(self._lock)
         self.path, self._lock = "", None
+
+
+def is_bpf(path):
+    """Whether a bpf file system is mounted at `path`."""
+    return any(kind == "bpf" and point == path for kind, _, point, _ in mounts())
 
 
 def _locked(path):

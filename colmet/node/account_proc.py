@@ -53,6 +53,7 @@ def parse_status(text):
 class Proc:
     """A reader (`colmet.node.account_readers`) of the live tasks of all jobs, from `root`/proc."""
     name = "proc"
+    tables = (TABLE.name,)
     lost = 0
 
     def __init__(self, root, options):

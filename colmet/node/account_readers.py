@@ -1,12 +1,15 @@
 """The readers of what tasks did, the best first: each is tried, and where it does not open, its reason is kept.
 
-A reader has `name`; `read(jobs)`, which gives {job: (live, total)} for those jobs that it can read: `live` is the
-number of live tasks and their sums in the order of the table taskstats_default, `total` the first values of the table
-account, those by tasks, or None; `lost`, how many ends of tasks it could not count; and `close()`.
+A reader has `name`; `tables`, the names of those that it can fill; `read(jobs)`, which gives {job: (live, total)} for
+those jobs that it can read: `live` is the number of live tasks and their sums in the order of the table
+taskstats_default, `total` the first values of the table account, those by tasks, or None; `lost`, how many ends of tasks
+it could not count; and `close()`.
 """
 import errno
 import os
 
+from colmet.common.metrics import account as account_table
+from colmet.common.metrics import taskstats
 from colmet.node import account, compiled
 from colmet.node.account_proc import Proc
 from colmet.node.backends import Unavailable
@@ -24,6 +27,7 @@ REFUSALS = {
 class Bpf:
     """Jobs that are cgroups, whatever is in them: the kernel adds up their tasks (`colmet.node.account`)."""
     name = "bpf"
+    tables = (taskstats.TABLE.name, account_table.TABLE.name)
 
     def __init__(self, root, options):
         self._accounts, self._roots = {}, set()         # {st_dev: Account, or None where it did not open}
@@ -89,6 +93,7 @@ class Bpf:
 class Netlink:
     """All jobs, task by task: the kernel is asked for each (lib_taskstats). `root` and `options` play no part."""
     name = "netlink"
+    tables = (taskstats.TABLE.name,)
     lost = 0
 
     def __init__(self, root, options):

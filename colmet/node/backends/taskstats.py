@@ -21,7 +21,7 @@ class Backend:
         self.reader, self.refused = self._readers.name, self._readers.refused
         self._root = root
         self._cpu = {}                          # {job: [Counters]}
-        self._unknown = () if _delays_are_counted(root) else DELAYS
+        self._unknown = () if delays_are_counted(root) else DELAYS
 
     def sample(self, jobs):
         """One row of the one table for each job that has tasks; one of the other for each, and a last one when it
@@ -66,7 +66,7 @@ def _close(counters):
         each.close()
 
 
-def _delays_are_counted(root):
+def delays_are_counted(root):
     """Whether the kernel measures waits for I/O and memory: kernel.task_delayacct, which before Linux 5.14 was none."""
     try:
         return (root / "proc" / "sys" / "kernel" / "task_delayacct").read_text().strip() != "0"

@@ -1,0 +1,112 @@
+"""What the kernel counts for a cgroup, and of which version: read from a real one as the node reads it."""
+import os
+from pathlib import Path
+from typing import NamedTuple, Tuple
+
+from colmet.node.checks import ON, PART, Finding
+from colmet.node.counters import V2, Counters, mounted
+
+AREA = "cgroups"
+
+
+class Counted(NamedTuple):
+    """What is read: its name among `Counters.values`, the controllers of v1 and of v2 that tell ("": v2 itself does),
+    the option of the kernel, and the metrics."""
+    name: str
+    old: str
+    new: str
+    option: str
+    costs: Tuple[str, ...]
+
+
+COUNTED = (
+    Counted("cpu", "cpuacct", "", "CONFIG_CGROUP_CPUACCT", ("job.cpu", "account.cpu", "account.explained")),
+    Counted("peak_memory", "memory", "memory", "CONFIG_MEMCG", ("job.peak_memory",)),
+    Counted("io", "blkio", "io", "CONFIG_BLK_CGROUP", ("job.read_bytes", "job.write_bytes")),
+)
+
+
+def version(mounts):
+    """"v1", "v2", "hybrid" (a v2 beside controllers of v1) or "none"; `mounts` as from `colmet.node.counters`."""
+    old = any(mount.controllers & {each.old for each in COUNTED} for mount in mounts)
+    new = any(V2 in mount.controllers for mount in mounts)
+    return ("hybrid" if new else "v1") if old else "v2" if new else "none"
+
+
+def cgroups(values):
+    """A Finding for each of COUNTED."""
+    root = Path(values.root)
+    mounts = mounted(root)
+    kind, path = version(mounts), _one(values, root, mounts)
+    if path is None:
+        for each in COUNTED:
+            yield Finding(AREA, "cgroup " + each.name, PART, "no cgroups are mounted",
+                          "mount -t cgroup2 cgroup2 /sys/fs/cgroup", each.costs, False)
+        return
+    counters = Counters(path, root)
+    try:
+        answered = counters.read()
+    finally:
+        counters.close()
+    for each in COUNTED:
+        name = "cgroup " + each.name
+        if each.name in counters.values:
+            yield Finding(AREA, name, ON, "%s, on a machine with %s" % (counters.sources[each.name], kind), asked=False)
+        elif each.name in answered:
+            yield Finding(AREA, name, PART, "%s shows none: kernels since about 6.10 count it only for a cgroup of v1 "
+                          "where a limit was once set" % counters.sources[each.name],
+                          "cgroup v2, or a limit set by the scheduler", each.costs, False)
+        else:
+            yield Finding(AREA, name, PART, *_lacking(each, path, root, mounts), each.costs, False)
+
+
+def _one(values, root, mounts):
+    """The directory of a cgroup to look at: a root of jobs, or else any; None where there is none."""
+    paths = [os.path.join(str(root), path.lstrip("/")) for path in values.cpuset_rootpath]
+    paths += [mount.point for mount in mounts if mount.controllers & {each.old for each in COUNTED}]
+    paths += [mount.point + _own(root) for mount in mounts if V2 in mount.controllers]
+    return next((path for path in map(os.path.realpath, paths) if os.path.isdir(path)), None)
+
+
+def _own(root):
+    """The path of this process in v2 (cgroups(7), /proc/PID/cgroup)."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line[3:] for line in lines if line.startswith("0::")), "")
+
+
+def _lacking(counted, path, root, mounts):
+    """(why, what to do) where the counter is not there."""
+    if any(counted.old in mount.controllers for mount in mounts):
+        return "%s has no counter in the hierarchy of %s" % (path, counted.old), ""
+    state = _states(root).get(counted.old)
+    if state is None:
+        return "this kernel has no controller %s (%s)" % (counted.old, counted.option), "another kernel"
+    if state == "0":
+        return ("the controller %s is switched off" % counted.old,
+                "cgroup_enable=%s on the kernel's command line" % counted.old)
+    for mount in mounts:
+        if V2 in mount.controllers and counted.new in _words(mount.point + "/cgroup.controllers"):
+            return ("the controller %s is not handed down to %s" % (counted.new, path),
+                    "echo +%s > %s/cgroup.subtree_control, or %sAccounting=yes in systemd"
+                    % (counted.new, os.path.dirname(path), {"io": "IO"}.get(counted.new, counted.new.title())))
+    return ("the controller %s is not mounted" % counted.old,
+            "mount -t cgroup -o %s cgroup /sys/fs/cgroup/%s" % (counted.old, counted.old))
+
+
+def _states(root):
+    """{controller: "1" or "0"} from /proc/cgroups (cgroups(7)), those that this kernel has."""
+    try:
+        lines = (root / "proc/cgroups").read_text().splitlines()
+    except OSError:
+        return {}
+    return {words[0]: words[3] for words in (line.split() for line in lines) if len(words) == 4}
+
+
+def _words(path):
+    try:
+        return Path(path).read_text().split()
+    except OSError:
+        return []

@@ -1,0 +1,46 @@
+"""The jobs: where they are looked for, whether their tasks may be read, and the watches that tell when one comes."""
+from pathlib import Path
+
+from colmet.node.checks import OFF, ON, Finding, refused
+from colmet.node.checks.rights import GIVE
+from colmet.node.job import Cgroup
+from colmet.node.jobs import DEFAULT_ROOTS, Jobs
+
+AREA = "jobs"
+ABSENT = ("not here yet", "no such directory yet", "none of this number")
+LIMITS = ("max_user_instances", "max_user_watches", "max_queued_events")
+
+
+def jobs(values):
+    """A Finding for each root and each job given, for those that may not be read, and for inotify."""
+    opened = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid, values.tid,
+                  values.process_tree, facts=values.exit_facts)
+    try:
+        asked = values.cpuset_rootpath != list(DEFAULT_ROOTS) or bool(values.cgroup)
+        for text in opened.tried():
+            there = not text.endswith(ABSENT)
+            yield Finding(AREA, "jobs", ON if there else OFF, text, "" if there else _where(values), asked=asked)
+        for job in opened.present():
+            for part in job.parts:
+                if isinstance(part, Cgroup) and part.closed():
+                    yield Finding(AREA, "job %s" % job.id, OFF, "%s may not be read by this user" % part.path,
+                                  GIVE % "CAP_DAC_READ_SEARCH", ("all of this job",))
+        yield _inotify(opened.blind)
+    finally:
+        opened.close()
+
+
+def _where(values):
+    return "wait for its first job, or give --cpuset_rootpath, --cgroup or --pid"
+
+
+def _inotify(fault):
+    if fault:
+        return refused(AREA, "inotify", fault.replace(": jobs", "; jobs", 1), ("jobs shorter than 1 s",))
+    limits = []
+    for name in LIMITS:
+        try:
+            limits.append("%s %s" % (name, Path("/proc/sys/fs/inotify", name).read_text().strip()))
+        except OSError:
+            continue
+    return Finding(AREA, "inotify", ON, ", ".join(limits) or "works", asked=False)
