@@ -99,7 +99,8 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     run(sys.executable, "-c", wheel, tmp_path, cwd=archive.with_name(archive.name[:-len(".tar.gz")]))
     [built] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
-    assert {"_taskstats", "_files", "_account"} <= {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
+    helpers = {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
+    assert {"_taskstats", "_files", "_account"} <= helpers
 
 
 @pytest.mark.parametrize("helper", HELPERS)

@@ -138,5 +138,7 @@ class Account:
 
 def device(job):
     """st_dev of the one file system in which `job` has all its cgroups; None where it is not made of such alone."""
+    if len(job.parts) == 1:
+        return job.parts[0].key[0] if isinstance(job.parts[0], Cgroup) else None
     devices = {part.key[0] if isinstance(part, Cgroup) else None for part in job.parts}
     return devices.pop() if len(devices) == 1 else None

@@ -29,7 +29,8 @@ class Backend:
         rows, sums = [], []
         for reader, read in self._readers.read(jobs):
             rows += [(job, "", live[1:]) for job, (live, _) in read.items() if live[0]]
-            sums += [(job, "", self._row(job, total, reader)) for job, (_, total) in read.items() if total]
+            told = [reader.lost, account.SOURCES.index(reader.name)]
+            sums += [(job, "", self._row(job, total) + told) for job, (_, total) in read.items() if total]
         if len(self._cpu) > len(jobs):
             for job in set(self._cpu).difference(jobs):
                 _close(self._cpu.pop(job))
@@ -41,13 +42,13 @@ class Backend:
         while self._cpu:
             _close(self._cpu.popitem()[1])
 
-    def _row(self, job, total, reader):
-        """The values of `account` of one job, from what was read by tasks."""
+    def _row(self, job, total):
+        """The values of `account` of one job but the last two, from what was read by tasks."""
         cpu = self._cpu_of(job)
         explained = total[RUNTIME] / cpu if cpu else None
         for place in self._unknown:
             total[place] = None
-        return total + [cpu, explained, reader.lost, account.SOURCES.index(reader.name)]
+        return total + [cpu, explained]
 
     def _cpu_of(self, job):
         """CPU time of its cgroups in ns, read now, or last before they went; None where no counter tells."""
@@ -57,6 +58,8 @@ class Backend:
             counters = self._cpu[job] = [Counters(path, self._root, {"cpu"}) for path in job.cgroups]
         for each in counters:
             each.read()
+        if len(counters) == 1:
+            return counters[0].values.get("cpu")
         found = {each.identities["cpu"]: each.values["cpu"] for each in counters if "cpu" in each.values}
         return sum(found.values()) if found else None
 
