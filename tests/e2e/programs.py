@@ -11,13 +11,13 @@ FIRST_PORT, LAST_PORT = 10000, 32000
 _PORTS = (FIRST_PORT + number % (LAST_PORT - FIRST_PORT) for number in count(os.getpid() * 202, 2))
 
 
-def free_port():
-    """A pair of free TCP ports (N, N + 1) on loopback; returns N.
+def free_port(ports=_PORTS):
+    """A pair of free TCP ports (N, N + 1) on loopback, the first of `ports`; returns N.
 
     Below those that the kernel gives to clients (32768 and up). Each process begins at another place, and takes none
     twice: what was given here may not be bound yet.
     """
-    for port in _PORTS:
+    for port in ports:
         with socket.socket() as first, socket.socket() as second:
             try:
                 first.bind(("127.0.0.1", port))

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from itertools import count
 
 import requests
 
@@ -22,6 +23,8 @@ NOBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 HEAP = "512m"
 JAVA = ("-Xms" + HEAP, "-Xmx" + HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+LOWEST, HIGHEST = 3000, 9900        # ports that nothing else of the tests takes while a server starts, or starts again
+PORTS = (LOWEST + number % (HIGHEST - LOWEST) for number in count(os.getpid() * 8, 2))
 PATIENCE = 240          # s for a start, on a machine that does other things too
 USERS = {               # name: (password, roles in `ROLES` or built in)
     "admin": ("a-word-for-the-tests", "superuser"),
@@ -47,7 +50,7 @@ class Server:
 
     def __init__(self, folder):
         self.folder = folder
-        self.port = free_port()
+        self.port = free_port(PORTS)
         self.url = "%s://127.0.0.1:%d" % (self.scheme, self.port)
         self.process = None
         self._http = requests.Session()
