@@ -12,7 +12,7 @@ import cgroups
 from colmet.common.metrics import jobproc, taskstats
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, TABLE
 from colmet.node.clock import SECOND
-from colmet.node.counters import V1, V2, Mount, directories, parse_cpu_stat, parse_io_stat, parse_mounts, parse_throttle
+from colmet.node.counters import parse_cpu_stat, parse_io_stat, parse_throttle
 from colmet.node.ending import Ending, read_facts
 from colmet.node.job import Job
 from colmet.node.jobs import Jobs
@@ -242,21 +242,3 @@ def test_the_files_of_the_kernel_are_parsed():
     assert parse_throttle(throttle) == (4097, 0)
     assert parse_throttle(b"8:0 Read 0\n8:0 Write 0\nTotal 0\n") is None       # it counts only once a limit was set
     assert parse_throttle(b"Total 0\n") is None
-
-
-def test_a_cgroup_is_found_under_the_same_path_elsewhere():
-    mounts = parse_mounts(
-        "30 25 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
-        "31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
-        "32 30 0:28 /docker/a /sys/fs/cgroup/my\\040memory rw - cgroup cgroup rw,memory\n"
-        "33 30 0:29 /docker/a /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
-        "34 30 0:30 /docker/b /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
-        "35 30 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")
-    assert mounts[-1] == Mount("/sys/fs/cgroup/unified", "/", frozenset((V2,)))
-    assert sorted(directories("/sys/fs/cgroup/cpuset/oar/alice_12", mounts)) == [
-        (V2, "/sys/fs/cgroup/unified/docker/a/oar/alice_12"),
-        ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/docker/a/oar/alice_12"),
-        ("memory", "/sys/fs/cgroup/my memory/oar/alice_12")]
-    assert directories("/sys/fs/cgroup/cpuset", mounts)[0] == ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/docker/a")
-    assert directories("/elsewhere/alice_12", mounts)[-1] == (V2, "/elsewhere/alice_12")
-    assert V1 != V2

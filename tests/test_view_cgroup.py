@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from colmet.common.mounts import parse
 from colmet.view import cgroup, scope
 
 MOUNTS = """\
@@ -53,7 +54,7 @@ def in_mounts(script):
 
 
 def test_mounts_and_membership_are_parsed():
-    unified, v1 = cgroup.parse_mounts(MOUNTS)
+    unified, v1 = cgroup.hierarchies(parse(MOUNTS))
     assert (unified.controllers, unified.mount) == ((), "/sys/fs/cgroup/unified")
     assert (v1.controllers, v1.mount, v1.root) == (("cpuacct",), "/sys/fs/cgroup/my dir", "/docker/ab")
     membership = cgroup.parse_membership(MEMBERSHIP)

@@ -4,11 +4,11 @@ import hashlib
 import os
 from pathlib import Path
 
+from colmet.common.mounts import mounts
 from colmet.node import compiled
 from colmet.node.account_pins import Pins
 from colmet.node.backends import Unavailable
 from colmet.node.job import Cgroup, directory_key
-from colmet.node.mounts import mounts
 
 OBJECT = Path(__file__).with_name("account.bpf.o")
 BTF = Path("/sys/kernel/btf/vmlinux")
@@ -25,22 +25,22 @@ def hierarchy(device, proc=Path("/proc")):
     for line in (proc / "self" / "cgroup").read_text().splitlines():
         number, controllers, _ = line.split(":", 2)
         numbers.update(dict.fromkeys(controllers.split(","), int(number)))
-    for kind, found, _, options in mounts(proc):
-        if found != device:
+    for mount in mounts(proc):
+        if mount.device != device:
             continue
-        if kind == "cgroup2":
+        if mount.kind == "cgroup2":
             return "", 0
-        known = [name for name in options if name in numbers]
-        if kind == "cgroup" and known:
+        known = [name for name in mount.options if name in numbers]
+        if mount.kind == "cgroup" and known:
             return known[0], numbers[known[0]]
     raise Unavailable("no hierarchy of cgroups with a controller")
 
 
 def usual(proc=Path("/proc")):
     """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
-    there = list(mounts(proc))
-    return next((found for kind, found, _, options in there if kind == "cgroup" and "cpuset" in options),
-                next((found for kind, found, _, _ in there if kind == "cgroup2"), None))
+    there = mounts(proc)
+    return next((mount.device for mount in there if mount.kind == "cgroup" and "cpuset" in mount.options),
+                next((mount.device for mount in there if mount.kind == "cgroup2"), None))
 
 
 class Account:

@@ -5,7 +5,7 @@ What is pinned there stays in the kernel, and runs, until its file is removed (b
 import fcntl
 import os
 
-from colmet.node.mounts import mounts
+from colmet.common.mounts import mounts
 
 DEFAULT = "/sys/fs/bpf/colmet"
 LAST = "on_exit"            # is pinned when all else is (lib_account/account.c)
@@ -46,7 +46,7 @@ class Pins:
 
 def is_bpf(path):
     """Whether a bpf file system is mounted at `path`."""
-    return any(kind == "bpf" and point == path for kind, _, point, _ in mounts())
+    return any(mount.kind == "bpf" and mount.point == path for mount in mounts())
 
 
 def _locked(path):

@@ -5,61 +5,13 @@ Sources: cpuacct.usage (ns), memory.max_usage_in_bytes, blkio.throttle.io_servic
 A kept descriptor costs a sixth of a fresh open, and answers ENODEV once its cgroup was removed.
 """
 import os
-import re
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
-V1, V2 = "cgroup v1", "cgroup v2"
+from colmet.common.mounts import V1, V2, directories, mounted
+
 _CONTROLLERS = ("cpuacct", "memory", "blkio")
 _READ_BYTES = 16384         # io.stat has a line of some 90 bytes for each device
 _RETRY_NS = 60 * 10 ** 9     # most time between two looks for files that are not there
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A mounted hierarchy: `point` in the file system shows the cgroup `top`; `controllers` are {V2} or v1's names."""
-    point: str
-    top: str
-    controllers: frozenset
-
-
-def parse_mounts(text):
-    """The cgroup mounts in /proc/self/mountinfo (proc(5)), as a list of Mount."""
-    mounts = []
-    for line in text.splitlines():
-        if " - cgroup" not in line:
-            continue
-        before, _, after = line.partition(" - ")
-        fields, kind = before.split(" "), after.split(" ")
-        if kind[0] in ("cgroup", "cgroup2") and len(fields) > 4 and len(kind) > 2:
-            controllers = {V2} if kind[0] == "cgroup2" else set(kind[2].split(","))
-            mounts.append(Mount(_unescape(fields[4]), _unescape(fields[3]), frozenset(controllers)))
-    return mounts
-
-
-def _unescape(text):
-    return text if "\\" not in text else re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
-
-
-def directories(path, mounts):
-    """Where the cgroup whose directory is `path` may be in each hierarchy: [(controller, directory)], controller one
-    of cpuacct, memory, blkio or V2. For a directory in no cgroup mount, itself as all of them."""
-    homes = [mount for mount in mounts if _below(path, mount.point)]
-    if not homes:
-        return [(name, path) for name in _CONTROLLERS + (V2,)]
-    home = max(homes, key=lambda mount: len(mount.point))
-    cgroup = os.path.normpath(home.top + "/" + path[len(home.point):])
-    found = []
-    for mount in mounts:
-        if _below(cgroup, mount.top):
-            there = os.path.normpath(mount.point + "/" + cgroup[len(mount.top.rstrip("/")):])
-            found += [(name, there) for name in _CONTROLLERS + (V2,) if name in mount.controllers]
-    return found
-
-
-def _below(path, top):
-    return path == top or path.startswith(top.rstrip("/") + "/")
 
 
 def parse_usage(data):
@@ -120,7 +72,7 @@ class Counters:
         self._kept = {}             # {name: (descriptor, parse)}
         self._began = self._retry = time.monotonic_ns()
         self._lost = set()          # names whose file went with its cgroup: another under its path is another's
-        self._places = directories(str(path), mounted(root))
+        self._places = directories(str(path), mounted(root), _CONTROLLERS + (V2,))
 
     def read(self):
         """Read all that is there; returns the names of those that still answered."""
@@ -165,13 +117,3 @@ class Counters:
                 self._kept[name], self.identities[name] = (fd, parse), (status.st_dev, status.st_ino)
                 self.sources[name] = V2 if controller == V2 else V1
                 return
-
-
-def mounted(root):
-    """The cgroup mounts of the file system below `root`, as a list of Mount."""
-    try:
-        text = (Path(root) / "proc/self/mountinfo").read_text(errors="surrogateescape")
-    except FileNotFoundError:
-        return []
-    prefix = str(root).rstrip("/")
-    return [Mount(prefix + mount.point, mount.top, mount.controllers) for mount in parse_mounts(text)]

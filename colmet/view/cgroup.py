@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from colmet.common.mounts import mounts
 from colmet.view import scope
 from colmet.view.hold import hold
 
@@ -39,18 +40,13 @@ class Made(NamedTuple):
     lock: int = -1
 
 
-def parse_mounts(text):
-    """The `Hierarchy`s in the text of /proc/PID/mountinfo (proc(5))."""
+def hierarchies(mounts):
+    """The `Hierarchy`s among `mounts` (`colmet.common.mounts`) that are of use here."""
     found = []
-    for line in text.splitlines():
-        ours, _, theirs = line.partition(" - ")
-        words, kind = ours.split(), theirs.split()
-        if len(words) < 5 or len(kind) < 3 or kind[0] not in ("cgroup", "cgroup2"):
-            continue
-        controllers = tuple(word for word in kind[2].split(",") if word in V1) if kind[0] == "cgroup" else ()
-        if controllers or kind[0] == "cgroup2":
-            device = os.makedev(*map(int, words[2].split(":")))
-            found.append(Hierarchy(controllers, _unescape(words[4]), _unescape(words[3]), device))
+    for mount in mounts:
+        controllers = tuple(word for word in mount.options if word in V1) if mount.kind == "cgroup" else ()
+        if controllers or mount.kind == "cgroup2":
+            found.append(Hierarchy(controllers, mount.point, mount.top, mount.device))
     return found
 
 
@@ -61,13 +57,6 @@ def parse_membership(text):
         _, controllers, path = line.split(":", 2)
         paths.update((controller, path) for controller in controllers.split(","))
     return paths
-
-
-def _unescape(text):
-    """mountinfo writes blanks and the like as three octal digits after a backslash."""
-    for plain in " \t\n\\":
-        text = text.replace("\\%03o" % ord(plain), plain)
-    return text
 
 
 def own_directory(hierarchy, membership):
@@ -87,7 +76,7 @@ class OwnCgroup:
         self._made = []
         self.reason = ""
         membership = parse_membership((proc / str(pid) / "cgroup").read_text())
-        here = _visible(parse_mounts((proc / "self" / "mountinfo").read_text()), membership)
+        here = _visible(hierarchies(mounts(proc)), membership)
         faults = []
         for hierarchy, directory in here.items():
             if hierarchy.controllers:
@@ -153,10 +142,10 @@ class OwnCgroup:
         return [made.directory for made in reversed(self._made) if not _remove(made)]
 
 
-def _visible(hierarchies, membership):
+def _visible(there, membership):
     """{hierarchy: own directory} of those that no other mount hides; the last mount of a controller counts."""
     here = {}
-    for hierarchy in hierarchies:
+    for hierarchy in there:
         directory = own_directory(hierarchy, membership)
         try:
             if directory and os.stat(hierarchy.mount).st_dev == hierarchy.device and directory.is_dir():
@@ -169,14 +158,13 @@ def _visible(hierarchies, membership):
 
 def candidates(word, proc=Path("/proc")):
     """Where the cgroup that a user calls `word` may be: that directory, or that path below a mounted hierarchy."""
-    mounts = parse_mounts((proc / "self" / "mountinfo").read_text())
     below = word.strip("/")
-    return [Path(word).absolute()] + [Path(hierarchy.mount) / below for hierarchy in mounts if below]
+    return [Path(word).absolute()] + [Path(each.mount) / below for each in hierarchies(mounts(proc)) if below]
 
 
 def _v2_directory(pid):
     membership = parse_membership(Path("/proc/%d/cgroup" % pid).read_text())
-    here = _visible(parse_mounts(Path("/proc/self/mountinfo").read_text()), membership)
+    here = _visible(hierarchies(mounts()), membership)
     return next((path for key, path in here.items() if not key.controllers), None)
 
 

@@ -1,0 +1,77 @@
+"""What is mounted where, from /proc/self/mountinfo (proc(5)), and where the hierarchies of cgroups show one cgroup."""
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple, Tuple
+
+V1, V2 = "cgroup v1", "cgroup v2"
+KINDS = {"cgroup": V1, "cgroup2": V2}
+
+
+class Mount(NamedTuple):
+    """A mount of the file system `kind`, whose directory `top` is shown at `point`; `device` is its st_dev, `options`
+    are those of the file system: of a cgroup v1, its controllers too."""
+    kind: str
+    device: int
+    point: str
+    top: str
+    options: Tuple[str, ...]
+
+    @property
+    def controllers(self):
+        """Of a hierarchy of cgroups: {V2}, or v1's names among others."""
+        return frozenset({V2} if KINDS.get(self.kind) == V2 else self.options)
+
+
+def parse(text):
+    """The mounts in the text of mountinfo, in their order: what lies under another comes before it."""
+    found = []
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(" "), after.split(" ")
+        if len(fields) > 4 and len(kind) > 2:
+            major, _, minor = fields[2].partition(":")
+            device = os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else 0
+            point, top = map(_unescaped, (fields[4], fields[3]))
+            found.append(Mount(kind[0], device, point, top, tuple(kind[2].split(","))))
+    return found
+
+
+def mounts(proc=Path("/proc")):
+    """The mounts that this process sees. Raises OSError."""
+    return parse((proc / "self" / "mountinfo").read_text(errors="surrogateescape"))
+
+
+def mounted(root):
+    """The mounts of cgroups in the file system below `root`, their points made to lie there; [] where it tells none."""
+    try:
+        found = mounts(Path(root) / "proc")
+    except FileNotFoundError:
+        return []
+    prefix = str(root).rstrip("/")
+    return [mount._replace(point=prefix + mount.point) for mount in found if mount.kind in KINDS]
+
+
+def directories(path, hierarchies, names):
+    """Where the cgroup whose directory is `path` may be in each of `hierarchies`: [(name, directory)], name a
+    controller of v1 or V2, one of `names`. For a directory in none of them, itself as all of `names`."""
+    homes = [mount for mount in hierarchies if _below(path, mount.point)]
+    if not homes:
+        return [(name, path) for name in names]
+    home = max(homes, key=lambda mount: len(mount.point))
+    cgroup = os.path.normpath(home.top + "/" + path[len(home.point):])
+    found = []
+    for mount in hierarchies:
+        if _below(cgroup, mount.top):
+            there = os.path.normpath(mount.point + "/" + cgroup[len(mount.top.rstrip("/")):])
+            found += [(name, there) for name in names if name in mount.controllers]
+    return found
+
+
+def _below(path, top):
+    return path == top or path.startswith(top.rstrip("/") + "/")
+
+
+def _unescaped(text):
+    """mountinfo writes blanks and the like as three octal digits after a backslash."""
+    return text if "\\" not in text else re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
