@@ -34,6 +34,8 @@ BAD = [
      "position 0"),
     ("--wire 0.5", "--wire 0.5: must be auto or native or 0.6"),
     ("--wire-timeout -1", "--wire-timeout -1.0: must be at least 0 (seconds)"),
+    ("--scheduler lsf", "--scheduler lsf: must be auto or none or oar or slurm"),
+    ("--rule batch/job", "--rule batch/job: needs one group (?P<job>...), in one part between slashes"),
     ("--profile 0.7", "--profile 0.7: must be 0.6"),
     ("--period taskstat=1", "--period taskstat=1: no source taskstat; did you mean taskstats?"),
     ("--period x=1", "--period x=1: no source x; there are " + ", ".join(SOURCES)),
@@ -109,6 +111,16 @@ def test_the_config_file_has_one_key_for_each_option(tmp_path):
     assert values.sample_period == 2 and values.periods == {"taskstats": 1, "procstats": 60}
     assert "jobprocstats_default" in values.tables
     assert settings(["--config", str(path), "-s", "3"], SOURCES).sample_period == 3
+
+
+@pytest.mark.parametrize("line, scheduler, roots", [
+    ("", "auto", 1), ("--cpuset_rootpath /a --cpuset_rootpath /b", "none", 2), ("--regex_job_id (.)", "none", 1),
+    ("--cpuset_rootpath /a --scheduler slurm", "slurm", 1), ("--scheduler slurm", "slurm", 0),
+    ("--scheduler oar", "oar", 1), ("--scheduler none", "none", 0),
+])
+def test_what_is_given_as_in_0_6_is_all_where_jobs_are_looked_for(line, scheduler, roots):
+    values = settings(line.split(), SOURCES)
+    assert (values.scheduler, len(values.cpuset_rootpath)) == (scheduler, roots)
 
 
 def test_what_needs_a_restart_is_named():

@@ -5,53 +5,31 @@ inode: reached by two roots it is one, made again under its name it is another j
 """
 import os
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
-from colmet.node.job import UNREADABLE, Cgroup, directory_key, directory_status
+from colmet.node.job import Cgroup, directory_key, directory_status, folders
+from colmet.node.places import Place
+from colmet.node.trails import job_of_sluid, user_name
 from colmet.node.watch import GONE, LOST, MADE, WRITTEN
 
 
 @dataclass(eq=False)
-class Place:
-    """A root, or with `single` a directory that is itself a job, as given. `real` is where it is now and `key` what
-    (None: nowhere); `above` is the nearest directory over it that exists, `step` the name in there that leads on."""
-    path: str
-    single: bool = False
-    real: str = ""
-    key: Optional[tuple] = None
-    above: str = ""
-    step: str = ""
-
-    def locate(self):
-        """(real, key, above, step) as they are at this moment."""
-        head, step = os.path.split(os.path.abspath(self.path))
-        while directory_key(head) is None and head != "/":
-            head, step = os.path.split(head)
-        key = directory_key(self.path)
-        return os.path.realpath(self.path) if key else "", key, os.path.realpath(head), step
-
-    def covers(self, path):
-        """Whether the directory `path` is, or would be if named so, one of its jobs."""
-        return (path if self.single else os.path.dirname(path)) == self.real
-
-    def moved(self):
-        """Whether it is no longer what it was: come, gone, or another."""
-        return directory_key(self.path) != self.key
-
-
-@dataclass(eq=False)
 class Found:
-    """A directory of `job`: `cgroup`."""
+    """A directory of `job`: `cgroup`, in `place`."""
     job: Any
     cgroup: Cgroup
+    place: Place
 
 
 class Finder:
-    """Tells `jobs` of what it finds: ``join(id, user, status) -> Job`` for a directory whose stat(2) is given,
-    ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
-    ``closed(path)`` for one whose tasks may not be read. `identify(name)` gives (id, user) or None."""
+    """Tells `jobs` of what it finds: ``join(id, user, status, scheduler) -> Job`` for a directory whose stat(2) is
+    given, ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
+    ``closed(path)`` for one whose tasks may not be read. `identify(name)` gives (id, user) or None for a
+    directory in one of `places`; `trails` leads to others, `proc` is where processes are told of."""
 
-    def __init__(self, places, identify, watches, jobs):
+    def __init__(self, places, identify, watches, jobs, trails, proc):
+        self.trails, self._proc = trails, proc
+        self._unnamed = {}      # {path: Place}: directories of jobs whose id is not known yet
         self.places, self._identify, self._watches, self._jobs = places, identify, watches, jobs
         self.found = {}         # {path: Found}: directories that are jobs
         self._owners = {}       # {path: Found}: these and all below them
@@ -62,6 +40,7 @@ class Finder:
         """Look at everything, whatever the events said."""
         for place in self.places:
             self._settle(place)
+        self._hold(self.trails.scan())
         for found in list(self.found.values()):
             self._spread(found)
 
@@ -77,7 +56,7 @@ class Finder:
 
     def settle(self):
         """Take up roots that are no longer what they were, which may come without an event."""
-        for place in self.places:
+        for place in list(self.places):
             if place.moved():
                 self._settle(place)
 
@@ -93,8 +72,14 @@ class Finder:
         if kind == GONE and path in self.found:
             if not self.found[path].cgroup.alive():
                 self._remove(path)
-        if kind == MADE and self._is_root(directory):
-            self._adopt(path)
+        if kind == MADE:
+            for place in self._roots(directory):
+                self._adopt(path, place)
+            self._hold(self.trails.enter(directory, name))
+        elif kind == GONE and not directory_key(path) and self.trails.gone(path):
+            self._release(path)
+        if self._unnamed:
+            self._name(directory)
         if owner and kind in (MADE, GONE):
             if kind == GONE:
                 self._shrink(owner, path)
@@ -105,8 +90,48 @@ class Finder:
             if kind in (MADE, GONE) and (place.above, place.step) == (directory, name):
                 self._settle(place)
 
-    def _is_root(self, directory):
-        return any(place.real == directory and not place.single for place in self.places)
+    def _roots(self, directory):
+        return [place for place in self.places if place.real == directory and not place.single]
+
+    def _hold(self, holding):
+        """Take up the directories of jobs that `Trails` found: pairs (path, Mark)."""
+        known = {(place.path, place.mark.rule) for place in self.places if place.mark}
+        for path, mark in holding:
+            if (path, mark.rule) not in known:
+                self.places.append(Place(path, scheduler=mark.rule.scheduler, mark=mark))
+                self._settle(self.places[-1])
+
+    def _release(self, path):
+        """The directory `path` led to jobs and is gone."""
+        for place in [place for place in self.places if place.mark and place.path == path]:
+            self._settle(place)
+            self.places.remove(place)
+        if path not in self._owners:
+            self._watches.drop(path)
+
+    def _identity(self, path, place):
+        """(id, user) of the job whose directory is `path`, or None; it may come to be known later."""
+        name = os.path.basename(path)
+        if not place.mark:
+            return self._identify(name) or (place.single and (name, ""))
+        rule, level, groups = place.mark
+        found = rule.fits(level, name)
+        told = found is not None and rule.identity(dict(groups, **found))
+        if not told:
+            return None
+        job = told.job or job_of_sluid(path, self._proc)
+        if not job:
+            self._unnamed[path] = place
+            for directory, _, _ in os.walk(path):
+                self._watches.add(directory, writes=True)
+        return job and (job, told.user or (user_name(told.uid) if told.uid else ""))
+
+    def _name(self, directory):
+        """Something happened in `directory`: see whether a job without id, which it is part of, has one now."""
+        for path, place in list(self._unnamed.items()):
+            if (directory + "/").startswith(path + "/") or not directory_key(path):
+                del self._unnamed[path]
+                self._adopt(path, place)
 
     def _settle(self, place):
         """See where `place` is now; watch it and the directory above it, and take up what is in it."""
@@ -129,17 +154,20 @@ class Finder:
             if not found.cgroup.alive() or not any(each.covers(path) for each in self.places):
                 self._remove(path)
         if place.key and place.single:
-            self._adopt(place.real, single=True)
+            self._adopt(place.real, place)
         elif place.key:
-            paths = [os.path.join(place.real, name) for name in _folders(place.real) if self._identify(name)]
+            paths = [os.path.join(place.real, name) for name in folders(place.real)
+                     if (place.mark.rule.fits(place.mark.level, name) is not None if place.mark
+                         else self._identify(name))]
             for _, path in sorted((directory_key(path) or (0, 0), path) for path in paths):    # inodes of cgroups grow
-                self._adopt(path)
+                self._adopt(path, place)
 
-    def _adopt(self, path, single=False):
+    def _adopt(self, path, place):
         """Take up the directory `path` if it is a job's and not known yet."""
-        name = os.path.basename(path)
-        identity = self._identify(name) or (single and (name, ""))
         status = directory_status(path)
+        if status and self.found.get(path) and self.found[path].cgroup.key == (status.st_dev, status.st_ino):
+            return
+        identity = status and self._identity(path, place)
         if not identity or not status:
             return
         key = status.st_dev, status.st_ino
@@ -147,8 +175,8 @@ class Finder:
             self._remove(path)
         if key in self._keys:
             return
-        job = self._jobs.join(identity[0], identity[1], status)
-        found = self.found[path] = Found(job, Cgroup(path, key))
+        job = self._jobs.join(identity[0], identity[1], status, place.scheduler)
+        found = self.found[path] = Found(job, Cgroup(path, key), place)
         self._keys.add(key)
         job.parts += (found.cgroup,)
         self._spread(found)
@@ -183,7 +211,10 @@ class Finder:
             directories.append(path)
             self._watches.add(path, writes=not found.job.started)
             self._owners.setdefault(path, found)
-            waiting += [os.path.join(path, name) for name in _folders(path)]
+            if found.place.mark and path != found.cgroup.path:
+                names = path[len(found.cgroup.path) + 1:].split("/")
+                found.job.steps.add(found.place.mark.rule.step(names))
+            waiting += [os.path.join(path, name) for name in folders(path)]
         return directories
 
     def _remove(self, path):
@@ -200,14 +231,3 @@ class Finder:
     def _forget(self, path):
         self._owners.pop(path, None)
         self._watches.drop(path)
-
-
-def _folders(path):
-    """Names of the directories in `path`; none when it is gone or not for us."""
-    try:
-        with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError as error:
-        if error.errno in UNREADABLE:
-            return []
-        raise

@@ -107,14 +107,27 @@ def directory_status(path):
     return status if stat.S_ISDIR(status.st_mode) else None
 
 
-class Job:
-    """`id`, `user` and `cluster` are texts, "" where not known; `twin` says that another user's job of the same id was
-    here before it. `parts` are what it is made of (`Cgroup`, or those of `colmet.node.processes`); `start` and, when
-    it ended, `end` are Unix times in ns, `start_boot` and `end_boot` the same instants of CLOCK_BOOTTIME.
-    `started` becomes true with its first task."""
+def folders(path):
+    """Names of the directories in `path`; none when it is gone or not for us."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        if error.errno in UNREADABLE:
+            return []
+        raise
 
-    def __init__(self, id, user="", cluster="", twin=False):
-        self.id, self.user, self.cluster, self.twin = id, user, cluster, twin
+
+class Job:
+    """`id`, `user`, `cluster` and `scheduler` are texts, "" where not known; `steps` are the scheduler's parts of it
+    that were seen here, (step, task), None where a name does not tell; `twin` says that another user's job of the
+    same id was here before it. `parts` are what it is made of (`Cgroup`, or those of `colmet.node.processes`);
+    `start` and, when it ended, `end` are Unix times in ns, `start_boot` and `end_boot` the same instants of
+    CLOCK_BOOTTIME. `started` becomes true with its first task."""
+
+    def __init__(self, id, user="", cluster="", twin=False, scheduler=""):
+        self.id, self.user, self.cluster, self.twin, self.scheduler = id, user, cluster, twin, scheduler
+        self.steps = set()
         self.parts = ()
         self.started = False
         self.start, self.start_boot = time.time_ns(), boottime()
@@ -165,6 +178,8 @@ class Job:
             entry["user"] = self.user
         if self.cluster:
             entry["cluster"] = self.cluster
+        if self.scheduler:
+            entry["scheduler"] = self.scheduler
         if self.twin:
             entry["twin"] = 1
         if gone:

@@ -8,13 +8,16 @@ import re
 import select
 from collections import Counter
 
-from colmet.node.clock import MS, boottime
+from colmet.common.schedulers import oar
+from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.ending import read_facts
-from colmet.node.finder import Finder, Place
+from colmet.node.finder import Finder
 from colmet.node.job import Job, oldest_process
-from colmet.node.log import Faults
+from colmet.node.log import Faults, log
 from colmet.node.patterns import DEFAULT_PATTERNS, identify
+from colmet.node.places import Place, below, named, patterns_tried, tried
 from colmet.node.processes import Process, Thread, Tree
+from colmet.node.trails import Trails
 from colmet.node.watch import Watches
 
 DEFAULT_ROOTS = ("/dev/oar_cgroups_links/cpuset/oar/",)
@@ -31,10 +34,10 @@ class Jobs:
     """`rootpaths` and `cgroups` (``-c``) are texts, taken below `root`, a Path; a relative one of `cgroups` is looked
     for under each of the rootpaths. `patterns` are texts that `check_pattern` accepts. `pids`, `tids` and `trees` are
     numbers of processes, each a job under its number. `facts`: path of a file whose coming ends the job it names
-    (`colmet.node.ending`)."""
+    (`colmet.node.ending`). `rules`: those of `colmet.common.schedulers`, for all hierarchies of cgroups."""
 
     def __init__(self, root, rootpaths=DEFAULT_ROOTS, patterns=DEFAULT_PATTERNS, cgroups=(), pids=(), tids=(),
-                 trees=(), facts=None):
+                 trees=(), facts=None, rules=()):
         self._proc, self._faults = os.path.join(str(root), "proc"), Faults()
         self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
         self._ids = Counter()                   # how many of those present have an id
@@ -48,10 +51,13 @@ class Jobs:
         self._new = False                       # whether what is found now was made while we look on
         self._facts, self._missing = facts, []
         self._watches = Watches()
+        self._silent_until, self._patterns = boottime() + SCAN_NS, patterns
         patterns = [re.compile(text) for text in patterns]
-        places = [Place(path) for path in _below(root, rootpaths)]
-        places += [Place(path, single=True) for path in _named(root, cgroups, rootpaths)]
-        self._finder = Finder(places, lambda name: identify(name, patterns), self._watches, self)
+        scheduler = oar.NAME if tuple(rootpaths) == DEFAULT_ROOTS else ""
+        places = [Place(path, scheduler=scheduler) for path in below(root, rootpaths)]
+        places += [Place(path, single=True) for path in named(root, cgroups, rootpaths)]
+        self._finder = Finder(places, lambda name: identify(name, patterns), self._watches, self,
+                              Trails(rules, root, self._watches.add), self._proc)
         for kind, given in ((Process, pids), (Thread, tids), (Tree, trees)):
             for number in given:
                 self._add_number(kind(self._proc, number))
@@ -65,6 +71,11 @@ class Jobs:
     def lost_events(self):
         """Times that the kernel's queue of events was full, and everything was looked at again."""
         return self._finder.lost
+
+    @property
+    def blind(self):
+        """Why the kernel does not tell of all jobs that come, and what to do; "" where it does."""
+        return self._watches.fault
 
     def present(self):
         """The jobs that are here now, in the order in which they were found."""
@@ -129,11 +140,12 @@ class Jobs:
 
     # What the finder calls.
 
-    def join(self, id, user, status=None):
-        """The present job `id` of `user`, or a new one; `status` is stat(2) of its directory."""
+    def join(self, id, user, status=None, scheduler=""):
+        """The present job `id` of `user`, or a new one of `scheduler`; `status` is stat(2) of its directory."""
         job = self._jobs.get((id, user))
         if job is None:
-            job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0)
+            job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0, scheduler=scheduler)
+            self._silent_until = None
             self._ids[id] += 1
             self._empty[job] = job.start_boot
         if status is not None:
@@ -191,6 +203,9 @@ class Jobs:
             self._end_by_facts()
         if self._watches.fault and "watches" not in self._faults.counts:
             self._faults.add("watches", self._watches.fault)
+        if self._silent_until and now >= self._silent_until:
+            self._silent_until = None
+            log.error("no job in %d s; looked for %s", SCAN_NS // SECOND, patterns_tried(self._finder, self._patterns))
         if now >= self._next_scan:
             self._next_scan = now + (SCAN_BLIND_NS if self._watches.fault else SCAN_NS)
             young = list(self._empty)
@@ -272,15 +287,3 @@ class Jobs:
     def _leave(self, extra):
         self._left = boottime()
         return extra
-
-
-def _below(root, paths):
-    return [os.path.join(str(root), path.lstrip("/")) for path in paths]
-
-
-def _named(root, cgroups, rootpaths):
-    """Where the directories given by ``-c`` are: an absolute path as it is; another one below the first of the roots
-    that has it, or else below the first root."""
-    for path in cgroups:
-        under = _below(root, [path] if path.startswith("/") else [os.path.join(each, path) for each in rootpaths])
-        yield next((each for each in under if os.path.isdir(each)), under[0])

@@ -13,6 +13,7 @@ from colmet.common.metrics import TABLES, job
 from colmet.common.notify import notify
 from colmet.common.options import Usage
 from colmet.common.prometheus import Unbound
+from colmet.common.schedulers import rules
 from colmet.node import prometheus, sources, start
 from colmet.node.clock import SECOND
 from colmet.node.ending import Ending
@@ -26,6 +27,8 @@ from colmet.node.sender import Sender
 from colmet.node.settings import changed, loopback, settings
 from colmet.node.signals import Signals
 from colmet.node.source import Source
+
+CHECK = "check"
 
 
 class Node:
@@ -44,7 +47,8 @@ class Node:
         self.sender.open()
         self.sender.start()
         self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid,
-                         values.tid, values.process_tree, facts=values.exit_facts)
+                         values.tid, values.process_tree, facts=values.exit_facts,
+                         rules=rules(values.scheduler, values.rule))
         health = Health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
@@ -113,6 +117,9 @@ def _delay(values):
 def main(argv=None):
     """The exit code: 0 after SIGTERM, 2 for a wrong command line, 1 where the machine refuses."""
     argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == [CHECK]:
+        from colmet.node import check       # with what a node need not have in memory
+        return check.main(argv[1:])
     show(log, 0)
     try:
         values = settings(argv, sources.names())

@@ -6,9 +6,11 @@ import difflib
 import re
 import socket
 
-from colmet.common import prometheus
+from colmet.common import prometheus, schedulers
 from colmet.common.metrics import TABLES
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
+from colmet.common.schedulers import MODULES, NONE, oar
+from colmet.common.schedulers.rule import rule_fault
 from colmet.common.wire import MAX_NAME
 from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
@@ -103,6 +105,13 @@ OPTIONS = (
            "first that fits holds; by default "
            + DEFAULT_PATTERNS[0], (), many="repeat", metavar="REGEX", group="Jobs",
            check=check_pattern),
+    Option(("--scheduler",), "whose jobs to find in all hierarchies of cgroups: %s, %s (all of them) or %s; by default "
+           "%s, and %s where --cpuset_rootpath or --regex_job_id is given" % (", ".join(MODULES), schedulers.AUTO, NONE,
+                                                                           schedulers.AUTO, NONE),
+           metavar="NAME", group="Jobs", check=one_of(schedulers.AUTO, NONE, *MODULES)),
+    Option(("--rule",), "path of a job's cgroup from the top of its hierarchy, each part between slashes a regular "
+           "expression, with the groups job, and where known user, step, task; may be given again", (), many="repeat",
+           metavar="RULE", group="Jobs", check=rule_fault),
 
     Option(("--zeromq-uri",), "where the collector takes messages of Colmet 0.6", "tcp://127.0.0.1:5556",
            metavar="URI", group="ZeroMQ", check=uri_fault),
@@ -127,13 +136,16 @@ OPTIONS = (
 )
 
 
-def settings(argv, sources):
+def settings(argv, sources, description=DESCRIPTION, more=()):
     """The options from `argv` and --config, checked; `sources` are the names that --period may give. `periods`
-    are s by source. Raises Usage."""
-    values = parse(PROGRAM, DESCRIPTION, OPTIONS, argv, RETIRED)
+    are s by source; `more` are Options of a command that takes those of the node too. Raises Usage."""
+    values = parse(PROGRAM, description, tuple(more) + OPTIONS, argv, RETIRED)
     values.periods = dict(_period(text, sources) for text in values.period)
     values.hostname = values.hostname or socket.gethostname()
-    values.cpuset_rootpath = list(values.cpuset_rootpath) or list(DEFAULT_ROOTS)
+    old = values.cpuset_rootpath or values.regex_job_id
+    values.scheduler = values.scheduler or (NONE if old else schedulers.AUTO)
+    ours = old or values.scheduler in (schedulers.AUTO, oar.NAME)       # --scheduler of another: not OAR's root
+    values.cpuset_rootpath = list(values.cpuset_rootpath) or (list(DEFAULT_ROOTS) if ours else [])
     values.regex_job_id = list(values.regex_job_id) or list(DEFAULT_PATTERNS)
     values.native_uri = values.native_uri or _native(values.zeromq_uri, values.wire)
     values.tables = enabled(values)

@@ -46,6 +46,16 @@ class Rule:
             return None
         return Identity(self.scheduler, *(groups.get(name) for name in GROUPS))
 
+    def step(self, names):
+        """(step, task) that the `names` of directories below the job's tell, each a text or None."""
+        groups = {}
+        for level, name in enumerate(names, self.depth + 1):
+            found = self.fits(level, name)
+            if found is None:
+                break
+            groups.update(found)
+        return groups.get("step"), groups.get("task")
+
     def identify(self, path):
         """The Identity of the cgroup `path`, from the top of its hierarchy; None when it is no job's."""
         groups = {}
