@@ -60,6 +60,7 @@ def test_jobs_that_are_here_and_jobs_that_come(tree):
     with look(tree) as jobs:
         known = {("slurm", pwd.getpwuid(0).pw_name, "1"), ("oar", "4294967294", "5")}
         assert seen(jobs) == known
+        assert jobs.tried() == ["cgroups of oar: 1 here", "cgroups of slurm: 1 here"]
         make(tree, "unified", STEP + "/job_7/step_extern/user/task_0")
         make(tree, "cpuset", "slurm_lab2/uid_0/job_2/step_batch")
         make(tree, "cpuset", "oar/al_ice_3")
@@ -122,6 +123,7 @@ def test_a_site_writes_its_own_rule(tree):
         make(tree, "cpuset", "batch/other/bob.13")
         make(tree, "cpuset", "oar/alice_3")
         assert seen(jobs) == {("site", "bob", "12")}
+        assert jobs.tried() == ["cgroups of --rule: 1 here"]
         assert jobs.present()[0].steps == {("part", None)}
 
 

@@ -15,7 +15,7 @@ from colmet.node.finder import Finder
 from colmet.node.job import Job, oldest_process
 from colmet.node.log import Faults, log
 from colmet.node.patterns import DEFAULT_PATTERNS, identify
-from colmet.node.places import Place, below, named, patterns_tried, tried
+from colmet.node.places import Place, below, looked_at, named, patterns_tried
 from colmet.node.processes import Process, Thread, Tree
 from colmet.node.trails import Trails
 from colmet.node.watch import Watches
@@ -118,18 +118,14 @@ class Jobs:
                 poll.unregister(fd)
                 self._exited(fd)
 
+    def looked_at(self):
+        """For each root, scheduler and job named on the command line, whether it is there to look at, and a line on
+        what was found: [(bool, text)]."""
+        return looked_at(self._finder) + [(False, text) for text in self._missing]
+
     def tried(self):
-        """A line for each root and each job named on the command line: what was found there."""
-        lines = []
-        for place in self._finder.places:
-            if place.single:
-                lines.append("%s: %s" % (place.path, "here" if place.key else "not here yet"))
-            elif place.key:
-                here = [path for path in self._finder.found if os.path.dirname(path) == place.real]
-                lines.append("%s: %d here" % (place.path, len(here)))
-            else:
-                lines.append("%s: no such directory yet" % place.path)
-        return lines + self._missing
+        """A line for each place in which jobs are looked for: what was found there."""
+        return tried(self._finder) + self._missing
 
     def close(self):
         """Free the descriptors."""

@@ -3,6 +3,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from colmet.common.schedulers import SITE
 from colmet.node.job import directory_key
 
 
@@ -51,21 +52,22 @@ def named(root, cgroups, rootpaths):
         yield next((each for each in under if os.path.isdir(each)), under[0])
 
 
-def tried(finder):
-    """A line for each place given by name and each scheduler: what was found there."""
-    lines = []
+def looked_at(finder):
+    """For each place given by name and each scheduler, whether it is there to look at, and a line on what was found:
+    [(bool, text)]."""
+    found = []
     for place in finder.places:
         if place.single:
-            lines.append("%s: %s" % (place.path, "here" if place.key else "not here yet"))
+            found.append((bool(place.key), "%s: %s" % (place.path, "here" if place.key else "not here yet")))
         elif place.key and not place.mark:
             here = [path for path in finder.found if os.path.dirname(path) == place.real]
-            lines.append("%s: %d here" % (place.path, len(here)))
+            found.append((True, "%s: %d here" % (place.path, len(here))))
         elif not place.mark:
-            lines.append("%s: no such directory yet" % place.path)
+            found.append((False, "%s: no such directory yet" % place.path))
     for scheduler in dict.fromkeys(rule.scheduler for rule in finder.trails.rules):
-        here = [found.place.scheduler for found in finder.found.values() if found.place.mark].count(scheduler)
-        lines.append("%s, by its own rules: %d here" % (scheduler, here))
-    return lines
+        here = [each.place.scheduler for each in finder.found.values() if each.place.mark].count(scheduler)
+        found.append((bool(finder.trails.tops), "%s, by its own rules: %d here" % (scheduler, here)))
+    return found
 
 
 def patterns_tried(finder, patterns):
