@@ -51,6 +51,7 @@ class Jobs:
         self._new = False                       # whether what is found now was made while we look on
         self._facts, self._missing = facts, []
         self._watches = Watches()
+        self.attendant = None                   # `colmet.node.emptied.Emptied`: follows what comes and is emptied
         self._silent_until, self._patterns = boottime() + SCAN_NS, patterns
         patterns = [re.compile(text) for text in patterns]
         scheduler = oar.NAME if tuple(rootpaths) == DEFAULT_ROOTS else ""
@@ -111,6 +112,8 @@ class Jobs:
                 return self._leave(False)
             ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
             self._follow(self._watches.fd in ready)
+            if self.attendant and self.attendant.fd in ready:
+                self.attendant.take()
             self._followed = True   # just now: `present`, if it comes next, need not do it again
             if wake in ready:
                 return self._leave(False)
@@ -125,7 +128,7 @@ class Jobs:
 
     def tried(self):
         """A line for each place in which jobs are looked for: what was found there."""
-        return tried(self._finder) + self._missing
+        return [text for _, text in self.looked_at()]
 
     def close(self):
         """Free the descriptors."""
@@ -185,6 +188,8 @@ class Jobs:
     def _follow(self, events=True):
         """Take up what happened; without `events` there is none to read."""
         self._spared(self._look_around, boottime(), events)
+        if self.attendant:
+            self.attendant.follow(self._jobs.values())
 
     def _look_around(self, now, events):
         if now >= self._next_scan:
@@ -259,7 +264,7 @@ class Jobs:
 
     def _poll(self, wake):
         poll, wake = select.poll(), wake.fileno() if hasattr(wake, "fileno") else wake
-        for fd in (wake, self._watches.fd, *self._pidfds):
+        for fd in (wake, self._watches.fd, self.attendant and self.attendant.fd, *self._pidfds):
             if fd is not None and fd >= 0:
                 poll.register(fd, select.POLLIN)
         return poll, wake
