@@ -36,7 +36,7 @@ check() {
 }
 
 if [ "$minor" = "$main" ]; then
-    { check .venv/bin/python -n 4 --dist loadgroup "$@" && touch "$notes.passed"; } | tee "$notes.log"
+    { check .venv/bin/python -n 3 --dist loadgroup "$@" && touch "$notes.passed"; } | tee "$notes.log"
 else
     python=$(find_minor)
     [ -n "$python" ] || end "skipped, not found"

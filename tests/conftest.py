@@ -4,7 +4,7 @@
     system    installs packages or starts system services: run by ``make test SYSTEM=1`` only
     root      needs root, for taskstats, cgroups or a change of user
 
-With several workers (``-n 4 --dist loadgroup``) the tests of one file stay together, save those of e2e/, which mostly
+With several workers (``-n 3 --dist loadgroup``) the tests of one file stay together, save those of e2e/, which mostly
 wait: each goes where there is room. What would disturb each other stays together too: system tests, and those that
 look which cgroups `colmet run` leaves on the machine.
 
