@@ -18,7 +18,6 @@ from colmet.collector.status import Word
 from colmet.common.journal import SCHEMAS, read, segments, settle
 from colmet.common.log import show
 
-POLL = 1.0                      # s between looks at the journal
 BACK_OFF = (5.0, 300.0)         # s before what failed is tried again: at first, and at most
 LOCK_LIMIT = 10.0               # s in which a writer that was killed is gone
 
@@ -44,7 +43,7 @@ def run(settings, journal, connection):
     connection.send(("ready", store.position))
     said, stopped = store.position, False
     while not stopped:
-        command = connection.recv()[0] if connection.poll(POLL) else ""
+        command = connection.recv()[0] if connection.poll(store.look_every) else ""
         stopped = command == "stop"
         writer.read_on(must=bool(command))
         writer.word.leave()

@@ -22,8 +22,10 @@ def pack(rows, chunk, level):
     size = rows.dtype.itemsize
     if not level:
         return rows.tobytes() + bytes((chunk - len(rows)) * size)
+    cells = numpy.frombuffer(rows, "u1").reshape(-1, size)
+    used = numpy.bitwise_or.reduce(cells, axis=0).nonzero()[0]      # of a row's bytes most are zero in every row
     shuffled = numpy.zeros((size, chunk), "u1")
-    shuffled[:, :len(rows)] = numpy.frombuffer(rows, "u1").reshape(-1, size).T
+    shuffled[used, :len(rows)] = cells.take(used, axis=1).T
     return compress(shuffled, level)
 
 

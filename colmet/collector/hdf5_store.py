@@ -22,6 +22,7 @@ from colmet.collector.log import log, tell
 WINDOW_BYTES = 2 ** 30          # of the journal, that a file covers at most
 HELD_BYTES = 512 * 2 ** 20      # of cells in memory, at which it is written before
 NEWEST = 64                     # files whose positions are read at the start
+LOOK_EVERY = 5.0                # s between looks at the journal, at most: it is read at less cost in long pieces
 SMALL = 4 * 2 ** 20             # bytes; a fixed file below is written anew every few seconds
 FEW_SECONDS = 5.0
 SHARE = 0.1                     # of the time, at most, that writing a small file anew may take
@@ -44,6 +45,7 @@ class Windows:
     def __init__(self, settings):
         self.path = settings.hdf5_filepath
         self._seconds = settings.hdf5_window
+        self.look_every = min(LOOK_EVERY, self._seconds / 4)
         self._open = opener(settings)
         self.position = _newest_position(self.path)
 
@@ -71,6 +73,8 @@ class Windows:
 
 class Fixed:
     """One file, written anew with what came; above its largest size it is set aside and a new one begins."""
+
+    look_every = FEW_SECONDS / 5    # s between looks at the journal
 
     def __init__(self, settings):
         self.path = Path(os.path.realpath(settings.hdf5_filepath))
