@@ -16,7 +16,7 @@ AT_ONCE=2
 if [ "${SYSTEM:-}" = 1 ]; then
     export SYSTEM
     if [ "$(id -u)" = 0 ] && [ "$(packager)" = apt-get ]; then
-        install_packages hdf5-tools strace valgrind maven default-jdk-headless clang llvm
+        install_packages hdf5-tools strace valgrind maven default-jdk-headless clang llvm qemu-system-x86 busybox-static
         command -v prometheus >/dev/null 2>&1 || install_stopped prometheus
     fi
 fi
@@ -27,6 +27,9 @@ wanted="import docutils, prometheus_client, pytest, requests, setuptools, trustm
 .venv/bin/python -c "import sys; sys.version_info < (3, 11) or __import__('grafana_foundation_sdk')" 2>/dev/null ||
     .venv/bin/python -m pip --disable-pip-version-check install "$schema"
 scripts/peer.sh || say "no Colmet 0.6.10 to compare with: its tests are skipped"
+if command -v qemu-system-x86_64 >/dev/null 2>&1; then
+    scripts/lab.sh || say "no kernel for a guest: its tests are skipped"
+fi
 scripts/servers.sh || say "no Elasticsearch to store in: its tests are skipped"
 
 rm -rf .cache/tests

@@ -1,0 +1,161 @@
+"""The real colmet-node on cgroup v2 alone, on the kernel of Debian, in a guest; the collector is here.
+
+One guest does it all (``inside/battery.py``): jobs as OAR 3 and Slurm make them, which three nodes measure at once,
+each by another reader of tasks. What they stored is held against what the guest's kernel said.
+"""
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from checkout import CHECKOUT
+from colmet.common.metrics import account, job, taskstats
+from e2e import stored
+from e2e.programs import Program, free_port, wait_for
+from lab import guest
+from lab.image import PYTHON, Image
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest")]
+INSIDE = Path(__file__).with_name("inside")
+HELPERS = ("_account", "_files", "_taskstats")
+READERS = ("bpf", "netlink", "proc")
+JOBS = {"1": "burns", "2": "has children", "3": "reads and writes", "4": "fills memory"}
+MIB = 1 << 20
+SLACK = 10 ** 9             # ns of CPU time for the way into the cgroup and out of it, on a busy machine
+ROUNDED = {"coremem": 32, "virtmem": 32}        # netlink rounds that of each task
+AGING = ("ac_etime", "ac_btime")
+KIB = 1024
+
+
+@pytest.fixture(name="lab", scope="module")
+def _lab(tmp_path_factory):
+    """What the guest gave: `truth`, `result` (`guest.Result`) and `path` of the file of the collector."""
+    reason = guest.lacking()
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("guest")
+    image = Image()
+    image.tree(CHECKOUT / "colmet" / "node")
+    image.tree(CHECKOUT / "colmet" / "common")
+    path = image.python("battery", *("colmet.node." + helper for helper in HELPERS), path=[INSIDE, CHECKOUT])
+    uri, port = "tcp://%s:%d", free_port()
+    with Program("colmet.collector.main", ["--zeromq-bind-uri", uri % ("127.0.0.1", port), "--hdf5-filepath",
+                                           folder / "new.hdf5"], folder) as collector:
+        wait_for(lambda: "listens" in collector.errors(), 60, "start of the collector")
+        result = guest.Guest(folder, image).run("#!/bin/sh\nexport PYTHONPATH=%s\nexec %s -S -B %s %s\n" % (
+            ":".join(path), PYTHON, INSIDE / "battery.py", uri % (guest.HOST, port)))
+        assert result.code == 0, result.console
+        assert collector.stop() == 0
+    return SimpleNamespace(result=result, truth=json.loads(result.files["truth.json"]), path=folder / "new.hdf5")
+
+
+def rows(lab, number, table, reader):
+    """Rows of one table of a job by the node of one reader."""
+    return [row for row in stored.rows(lab.path, number, table) if row["hostname"] == reader.encode()]
+
+
+def asleep(lab, number, table, reader):
+    """The first of those made after the job had done its work; several ticks were awaited before it ended. Tables of
+    0.6 have whole seconds."""
+    ready = lab.truth["jobs"][number]["live"]["ready"]
+    return next(row for row in rows(lab, number, table, reader) if row["timestamp"] * 10 ** 9 > ready)
+
+
+def counter(text, name):
+    """The number after `name` in the text of cpu.stat or io.stat; 0 without."""
+    words = text.replace("=", " ").split()
+    return int(words[words.index(name) + 1]) if name in words else 0
+
+
+def said(lab, name):
+    """What the node `name` said, as one line."""
+    return " ".join(lab.result.files[name + ".err"].decode().split())
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_nodes_run_without_fault_to_their_end(lab, reader):
+    assert lab.truth["codes"][reader] == 0
+    assert "taskstats (%s)" % reader in said(lab, reader)
+    assert not any(word in said(lab, reader) for word in ("missing", "Traceback", "failed", "reached no collector"))
+
+
+def test_jobs_are_found_where_oar_3_and_slurm_have_them(lab):
+    assert stored.jobs([lab.path]) == set(JOBS)
+
+
+@pytest.mark.parametrize("number", JOBS)
+@pytest.mark.parametrize("reader", READERS)
+def test_the_job_row_is_what_the_cgroup_said_last(lab, number, reader):
+    truth = lab.truth["jobs"][number]
+    said_last, [row] = truth["counters"], rows(lab, number, "job", reader)
+    assert row["cpu"] == counter(said_last["cpu.stat"], "usage_usec") * 1000
+    assert truth["cpu"] - 10 ** 6 <= row["cpu"] <= truth["cpu"] + SLACK
+    assert row["peak_memory"] == int(said_last["memory.peak"])
+    assert row["read_bytes"] == counter(said_last["io.stat"], "rbytes")
+    assert row["write_bytes"] == counter(said_last["io.stat"], "wbytes")
+    assert {job.CPU_SOURCES[row[name + "_source"]] for name in ("cpu", "peak_memory", "io")} == {"cgroup v2"}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_loads_are_found_back_in_the_job_rows(lab, reader):
+    burned, _, moved, filled = (rows(lab, number, "job", reader)[0] for number in sorted(JOBS))
+    assert burned["cpu"] >= 2 * 10 ** 9
+    assert (moved["read_bytes"], moved["write_bytes"]) == (4 * MIB, 8 * MIB)
+    assert 32 * MIB <= filled["peak_memory"] < 40 * MIB         # and only half of it was there at its end
+
+
+@pytest.mark.parametrize("number", JOBS)
+@pytest.mark.parametrize("reader", READERS)
+def test_the_end_is_read_when_no_process_is_left(lab, number, reader):
+    truth, [row] = lab.truth["jobs"][number], rows(lab, number, "job", reader)
+    assert job.END_SOURCES[row["end_source"]] == "exact" and truth["counters"]["populated"] is False
+    assert truth["end"][0] <= row["end"] < row["time"] and row["start"] < truth["live"]["ready"]
+
+
+@pytest.mark.parametrize("number", JOBS)
+def test_bpf_and_netlink_say_the_same_of_a_task_that_sleeps(lab, number):
+    ours, theirs = (asleep(lab, number, "taskstats_default", reader) for reader in ("bpf", "netlink"))
+    for metric in taskstats.TABLE.metrics:
+        if metric.name in ours and metric.name not in AGING:
+            rounding = ROUNDED.get(metric.name, 0) + (metric.unit == "us")
+            step = KIB if metric.unit == "bytes" and "char" in metric.name else 1
+            assert abs(ours[metric.name] // step - theirs[metric.name] // step) <= rounding, metric.name
+
+
+@pytest.mark.parametrize("number", JOBS)
+@pytest.mark.parametrize("reader", READERS)
+def test_live_tasks_are_read_as_proc_shows_them(lab, number, reader):
+    live, row = lab.truth["jobs"][number]["live"], asleep(lab, number, "taskstats_default", reader)
+    tasks, process = live["tasks"], live["process"]
+    assert (row["read_char"] // KIB, row["write_char"] // KIB) == (tasks["rchar"] // KIB, tasks["wchar"] // KIB)
+    assert (row["read_bytes"], row["write_bytes"]) == (tasks["read_bytes"], tasks["write_bytes"])
+    assert row["ac_minflt"] == live["minflt"]
+    beside = asleep(lab, number, "jobprocstats_default", reader)
+    assert {name: beside[name] for name in process} == process
+
+
+def test_every_process_is_in_the_account(lab):
+    last = {number: rows(lab, number, "account", "bpf")[-1] for number in JOBS}
+    assert {number: row["processes_ended"] for number, row in last.items()} == {"1": 1, "2": 41, "3": 1, "4": 1}
+    assert last["1"]["tasks_started"] == last["1"]["tasks_ended"] == 2
+    for row in last.values():
+        assert row["tasks"] == row["processes"] == row["exits_lost"] == 0
+        assert account.SOURCES[row["source"]] == "bpf"
+        assert row["processes_started"] == row["processes_ended"]
+    for number, row in last.items():
+        assert row["cpu"] == counter(lab.truth["jobs"][number]["counters"]["cpu.stat"], "usage_usec") * 1000
+
+
+@pytest.mark.parametrize("name, reader, reasons", [
+    ("no_net_admin", "bpf", []),
+    ("no_bpf", "netlink", ["bpf: needs CAP_BPF and CAP_PERFMON"]),
+    ("no_perfmon", "netlink", ["bpf: needs CAP_BPF and CAP_PERFMON"]),
+    ("no_rights", "proc", ["bpf: needs CAP_BPF and CAP_PERFMON", "netlink: taskstats needs CAP_NET_ADMIN"]),
+    ("no_netlink", None, ["taskstats: taskstats needs CAP_NET_ADMIN"]),
+])
+def test_without_a_capability_it_takes_the_next_reader_and_says_why(lab, name, reader, reasons):
+    text = said(lab, name)
+    assert lab.truth["without"][name] == 0
+    assert ("taskstats (%s)" % reader in text) if reader else "taskstats (" not in text
+    assert [reason for reason in reasons if reason not in text] == [] and text.count("needs CAP") == len(reasons)
