@@ -95,10 +95,11 @@ def programs():
     """The declared options of each program, by its name."""
     from colmet.collector import overview
     from colmet.collector.settings import OPTIONS as collector
+    from colmet.node import check
     from colmet.node.settings import OPTIONS as node
     from colmet.view import attach, run
-    return {"colmet-node": node, "colmet-collector": collector, "colmet-collector status": overview.OPTIONS,
-            "colmet run": run.OPTIONS, "colmet attach": attach.OPTIONS}
+    return {"colmet-node": node, "colmet-node check": check.OPTIONS, "colmet-collector": collector,
+            "colmet-collector status": overview.OPTIONS, "colmet run": run.OPTIONS, "colmet attach": attach.OPTIONS}
 
 
 def row(option):

@@ -19,7 +19,7 @@ def test_help_lists_every_command_by_task_and_no_other():
     code, out, _ = colmet("--help")
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ") and "colmet" not in line]
     assert code == 0 and listed == [command.name for command in main.COMMANDS]
-    assert "measure" in out and "operate" not in out        # nothing there to operate yet
+    assert "measure" in out and "operate" in out and "look" not in out        # nothing there to look at yet
 
 
 def test_every_command_that_is_listed_is_there():

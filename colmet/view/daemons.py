@@ -101,12 +101,16 @@ class Daemon:
 
 
 def environment(notify_socket):
-    """What the daemons get: this Colmet is found first, and whoever started us hears nothing of them."""
-    values = dict(os.environ, NOTIFY_SOCKET=notify_socket)
+    """What the daemons get: whoever started us hears nothing of them."""
+    return found_first(dict(os.environ, NOTIFY_SOCKET=notify_socket))
+
+
+def found_first(environ):
+    """`environ` for a program that shall find this Colmet before any other."""
     home = str(Path(colmet.__file__).resolve().parent.parent)
-    if home not in site.getsitepackages() + [site.getusersitepackages()]:
-        values["PYTHONPATH"] = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return values
+    if home in site.getsitepackages() + [site.getusersitepackages()]:
+        return dict(environ)
+    return dict(environ, PYTHONPATH=os.pathsep.join(filter(None, [home, environ.get("PYTHONPATH")])))
 
 
 def private_folder():

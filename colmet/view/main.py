@@ -17,6 +17,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("measure", "run", "run a command and say what it used"),
     Command("measure", "attach", "the same for a process or cgroup that runs already"),
+    Command("operate", "check", "say what this machine lets Colmet measure, and what to do"),
 )
 TASKS = ("measure", "look", "operate")
 PLAIN = {"-h", "--help", "help"}

@@ -3,16 +3,20 @@ import os
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
+from colmet.common.mounts import V2, mounted
+from colmet.common.schema import MISSING
 from colmet.node.checks import ON, PART, Finding
-from colmet.node.counters import V2, Counters, mounted
+from colmet.node.counters import METRICS, Counters
+from colmet.node.job import Cgroup, Job, directory_key
 
 AREA = "cgroups"
 
 
 class Counted(NamedTuple):
-    """What is read: its name among `Counters.values`, the controllers of v1 and of v2 that tell ("": v2 itself does),
-    the option of the kernel, and the metrics."""
+    """What is read: its name, its metric in the table cgroup, the controllers of v1 and of v2 that tell ("": v2 itself
+    does), the option of the kernel, and the metrics."""
     name: str
+    metric: str
     old: str
     new: str
     option: str
@@ -20,14 +24,14 @@ class Counted(NamedTuple):
 
 
 COUNTED = (
-    Counted("cpu", "cpuacct", "", "CONFIG_CGROUP_CPUACCT", ("job.cpu", "account.cpu", "account.explained")),
-    Counted("peak_memory", "memory", "memory", "CONFIG_MEMCG", ("job.peak_memory",)),
-    Counted("io", "blkio", "io", "CONFIG_BLK_CGROUP", ("job.read_bytes", "job.write_bytes")),
+    Counted("cpu", "cpu", "cpuacct", "", "CONFIG_CGROUP_CPUACCT", ("job.cpu", "account.cpu", "account.explained")),
+    Counted("peak_memory", "memory_peak", "memory", "memory", "CONFIG_MEMCG", ("job.peak_memory",)),
+    Counted("io", "io_read_bytes", "blkio", "io", "CONFIG_BLK_CGROUP", ("job.read_bytes", "job.write_bytes")),
 )
 
 
 def version(mounts):
-    """"v1", "v2", "hybrid" (a v2 beside controllers of v1) or "none"; `mounts` as from `colmet.node.counters`."""
+    """"v1", "v2", "hybrid" (a v2 beside controllers of v1) or "none"; `mounts` as from `colmet.common.mounts`."""
     old = any(mount.controllers & {each.old for each in COUNTED} for mount in mounts)
     new = any(V2 in mount.controllers for mount in mounts)
     return ("hybrid" if new else "v1") if old else "v2" if new else "none"
@@ -43,21 +47,33 @@ def cgroups(values):
             yield Finding(AREA, "cgroup " + each.name, PART, "no cgroups are mounted",
                           "mount -t cgroup2 cgroup2 /sys/fs/cgroup", each.costs, False)
         return
-    counters = Counters(path, root)
-    try:
-        answered = counters.read()
-    finally:
-        counters.close()
+    found, versions = _read(path, root)
     for each in COUNTED:
         name = "cgroup " + each.name
-        if each.name in counters.values:
-            yield Finding(AREA, name, ON, "%s, on a machine with %s" % (counters.sources[each.name], kind), asked=False)
-        elif each.name in answered:
+        if not found:
+            yield Finding(AREA, name, PART, versions, "", each.costs, False)
+        elif found[each.metric] != MISSING:
+            yield Finding(AREA, name, ON, "%s, on a machine with %s" % (versions[each.metric], kind), asked=False)
+        elif versions[each.metric]:
             yield Finding(AREA, name, PART, "%s shows none: kernels since about 6.10 count it only for a cgroup of v1 "
-                          "where a limit was once set" % counters.sources[each.name],
-                          "cgroup v2, or a limit set by the scheduler", each.costs, False)
+                          "where a limit was once set" % versions[each.metric],
+                          "cgroup v2, or --blkio-rule", each.costs, False)
         else:
             yield Finding(AREA, name, PART, *_lacking(each, path, root, mounts), each.costs, False)
+
+
+def _read(path, root):
+    """({metric of the table cgroup: value}, {metric: V1, V2 or None}) of the cgroup `path`; ({}, fault) where
+    nothing can be read."""
+    job, counters = Job(""), Counters(root)
+    job.parts = (Cgroup(path, directory_key(path)),)
+    try:
+        if counters.fault:
+            return {}, counters.fault
+        row = counters.read([job])[job]
+        return dict(zip(METRICS, row)), {name: counters.version(job, name) for name in METRICS}
+    finally:
+        counters.close()
 
 
 def _one(values, root, mounts):

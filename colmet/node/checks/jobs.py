@@ -1,30 +1,31 @@
 """The jobs: where they are looked for, whether their tasks may be read, and the watches that tell when one comes."""
 from pathlib import Path
 
+from colmet.common.schedulers import rules
+from colmet.common.metrics import jobproc
+from colmet.common.schedulers import rules
 from colmet.node.checks import OFF, ON, Finding, refused
-from colmet.node.checks.rights import GIVE
+from colmet.node.checks.rights import give
 from colmet.node.job import Cgroup
 from colmet.node.jobs import DEFAULT_ROOTS, Jobs
 
 AREA = "jobs"
-ABSENT = ("not here yet", "no such directory yet", "none of this number")
 LIMITS = ("max_user_instances", "max_user_watches", "max_queued_events")
 
 
 def jobs(values):
     """A Finding for each root and each job given, for those that may not be read, and for inotify."""
     opened = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid, values.tid,
-                  values.process_tree, facts=values.exit_facts)
+                  values.process_tree, facts=values.exit_facts, rules=rules(values.scheduler, values.rule))
     try:
         asked = values.cpuset_rootpath != list(DEFAULT_ROOTS) or bool(values.cgroup)
-        for text in opened.tried():
-            there = not text.endswith(ABSENT)
+        for there, text in opened.looked_at():
             yield Finding(AREA, "jobs", ON if there else OFF, text, "" if there else _where(values), asked=asked)
         for job in opened.present():
             for part in job.parts:
                 if isinstance(part, Cgroup) and part.closed():
                     yield Finding(AREA, "job %s" % job.id, OFF, "%s may not be read by this user" % part.path,
-                                  GIVE % "CAP_DAC_READ_SEARCH", ("all of this job",))
+                                  give("CAP_DAC_READ_SEARCH"), (jobproc.TABLE.name,))
         yield _inotify(opened.blind)
     finally:
         opened.close()

@@ -1,0 +1,178 @@
+"""``colmet-node check`` and colmet-node itself where one right after the other is taken away: the line that tells of it,
+and what is still measured."""
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple, Tuple
+
+import pytest
+
+from colmet.common.metrics import TABLES
+from colmet.node.checks.rights import CAPABILITIES, WIDER
+from e2e.collectors import Native, Old
+from e2e.programs import Program, wait_for
+from runs import ORDINARY
+
+pytest_plugins = ("harness",)
+pytestmark = pytest.mark.root
+PR_CAPBSET_DROP = 24            # prctl(2)
+NOBODY = 65534
+NUMBERS = dict({each.name: each.number for each in CAPABILITIES}, **WIDER)
+ADMIN, DAC = "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"
+
+
+class Case(NamedTuple):
+    """What is taken away, the lines that promise to tell: (name, state, words of it), and the reader that is left."""
+    dropped: Tuple[str, ...]
+    told: Tuple[Tuple[str, str, str], ...]
+    reader: str = "bpf"
+    exit: int = 0
+
+
+CASES = {
+    "nothing": Case((), (("account", "on", "by bpf"), ("collector", "on", "answers"), ("bpf (tasks)", "on", ""))),
+    "bpf": Case(("CAP_BPF", ADMIN), (("bpf (tasks)", "off", "CAP_BPF"), ("account", "off", "CAP_BPF"),
+                                     ("CAP_BPF", "off", "CapabilityBoundingSet")), "netlink", 1),
+    "bpf, but admin": Case(("CAP_BPF",), (("CAP_BPF", "on", "CAP_SYS_ADMIN"), ("account", "on", ""))),
+    "perfmon": Case(("CAP_PERFMON", ADMIN), (("bpf (tasks)", "off", "CAP_PERFMON"), ("account", "off", "CAP_PERFMON"),
+                                             ("CAP_PERFMON", "off", "follow tasks")), "netlink", 1),
+    "net_admin": Case(("CAP_NET_ADMIN",), (("netlink (tasks)", "off", "CAP_NET_ADMIN"), ("account", "on", "by bpf"),
+                                           ("CAP_NET_ADMIN", "off", "taskstats"))),
+    "ptrace": Case(("CAP_SYS_PTRACE",), (("others' I/O", "off", "CAP_SYS_PTRACE"),
+                                         ("CAP_SYS_PTRACE", "off", "other users")), exit=1),
+    "dac": Case(("CAP_DAC_READ_SEARCH", DAC), (("job 7", "off", "may not be read by this user"),
+                                               ("CAP_DAC_READ_SEARCH", "off", "only their owner")), exit=1),
+    "resource": Case(("CAP_SYS_RESOURCE",), (("CAP_SYS_RESOURCE", "off", "before 5.11"), ("account", "on", ""))),
+    "all": Case(tuple(NUMBERS), (("bpf (tasks)", "off", ""), ("netlink (tasks)", "off", ""),
+                                 ("proc (tasks)", "on", "reads them"), ("rights", "off", "no capability")), "proc", 1),
+}
+
+
+def lacking():
+    """Which of the capabilities this test may take away it does not have itself."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+    return [name for name, number in NUMBERS.items()
+            if name != "CAP_SYS_RESOURCE" and not int(line.split()[1], 16) >> number & 1]
+
+
+def without(names):
+    """For Popen's preexec_fn: what root gets at its exec(2) is what the bounding set has left."""
+    library = ctypes.CDLL(None)
+
+    def drop():
+        for name in names:
+            library.prctl(PR_CAPBSET_DROP, NUMBERS[name], 0, 0, 0)
+    return drop
+
+
+def check(folder, *arguments, before=(), **options):
+    """(exit code, {name: finding} of the last of each name, the whole report) of the real program."""
+    command = [*before, sys.executable, "-m", "colmet.node.main", "check", "--json"] + [str(each) for each in arguments]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                          **options)
+    assert done.stderr == b""
+    report = json.loads(done.stdout)
+    return done.returncode, {each["name"]: each for each in report["checks"]}, report
+
+
+@pytest.fixture(name="peer")
+def _peer(tmp_path):
+    with closing(Native("ipc://%s/c.native" % tmp_path)) as peer:
+        yield peer
+
+
+@pytest.fixture(name="job")
+def _job(root):
+    """A job with one process, and a process of another user beside it."""
+    if lacking():
+        pytest.skip("needs %s: to take it away" % ", ".join(lacking()))
+    job = root.job(7)
+    job.run("sleep", 1000)
+    wait_for(lambda: len(job.tasks()) == 1, 30, "task in the job")
+    with subprocess.Popen(["sleep", "1000"], user=NOBODY, group=NOBODY, extra_groups=()) as other:
+        yield job
+        other.kill()
+
+
+def close_to_others(job):
+    """Let nobody but its owner, another user, list what is in it."""
+    for name in ("tasks", "cgroup.procs"):
+        os.chown(job.path / name, NOBODY, NOBODY)
+        (job.path / name).chmod(0o600)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_right_that_is_missing_is_told_and_costs_nothing_else(name, root, job, peer, tmp_path):
+    case = CASES[name]
+    if name == "dac":
+        close_to_others(job)
+    arguments = ["--zeromq-uri", "ipc://%s/c" % tmp_path, "--cpuset_rootpath", root.path, "--enable-jobproc",
+                 "--account-pins", "", "--hostname", "node-1"]
+    code, findings, report = check(tmp_path, *arguments, preexec_fn=without(case.dropped))
+    for line, state, words in case.told:
+        found = findings[line]
+        assert (line, found["state"]) == (line, state) and words in found["why"] + found["do"]
+        assert state == "on" or found["do"] or line == "rights"
+    assert code == case.exit and report["works"] == (code == 0)
+
+    with Program("colmet.node.main", ["-s", 0.2] + arguments, tmp_path, preexec_fn=without(case.dropped)) as node:
+        peer.serve(lambda: len(peer.batches) >= 5)
+        os.kill(node.pid, 15)
+        peer.serve(lambda: node.process.poll() is not None)
+        assert node.process.returncode == 0 and "Traceback" not in node.errors()
+    assert "taskstats (%s)" % case.reader in node.errors()
+    tables = {block.table.name: len(list(block)) for _, batch in peer.batches for block in batch.blocks}
+    assert {"procstats_default", "colmet"} <= set(tables)
+    assert "taskstats_default" in tables
+    assert ("jobprocstats_default" in tables) == (name != "dac")       # its processes cannot even be listed
+    assert ("account" in tables) == (case.reader == "bpf")
+    assert failures(peer) == 0
+
+
+def failures(peer):
+    """How often a source failed, of all that came."""
+    place = [metric.name for metric in TABLES["colmet"].metrics].index("failures")
+    return max(values[place] for _, batch in peer.batches for block in batch.blocks if block.table.name == "colmet"
+               for _, _, *values in block)
+
+
+def test_a_user_without_rights_is_told_what_they_would_give(job, root, tmp_path, port):
+    options = ["--native-uri", "tcp://127.0.0.1:%d" % port, "--cpuset_rootpath", root.path, "--account-pins", ""]
+    with closing(Native(options[1])):
+        code, findings, _ = check(tmp_path, *options, before=ORDINARY)
+        asked_for_less, _, _ = check(tmp_path, *options, "--disable-account", before=ORDINARY)
+    assert code == 1 and findings["bpf (tasks)"]["do"].startswith("start colmet-node as root")
+    assert findings["proc (tasks)"]["state"] == "on" and findings["account"]["costs"] == ["account"]
+    assert findings["rights"]["why"].startswith("user %d with CAP_DAC_READ_SEARCH" % NOBODY)
+    assert asked_for_less == 0
+
+
+@pytest.mark.parametrize("wire, native, legacy, state, words", [
+    ("auto", False, False, "off", "no answer"), ("auto", False, True, "part", "0.6 collector, or a firewall"),
+    ("0.6", False, True, "on", "unacknowledged"), ("auto", True, True, "on", ".native answers"),
+    ("native", False, True, "off", "no answer")])
+def test_who_answers_is_told(wire, native, legacy, state, words, tmp_path):
+    uri = "ipc://%s/c" % tmp_path
+    with ExitStack() as peers:
+        for kind, there in ((Native, native), (Old, legacy)):
+            if there:
+                peers.enter_context(closing(kind(uri + (".native" if kind is Native else ""))))
+        code, findings, _ = check(tmp_path, "--zeromq-uri", uri, "--wire", wire, "--disable-account")
+    found = findings["collector"]
+    assert (found["state"], code) == (state, int(state == "off")) and words in found["why"]
+
+
+def test_colmet_check_is_the_same_program_in_80_columns(tmp_path):
+    options = ["check", "--zeromq-uri", "ipc://%s/c" % tmp_path, "--pid", "4194304"]
+    done = [subprocess.run([sys.executable, "-m", module] + options, cwd=tmp_path, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+            for module in ("colmet.node.main", "colmet.view.main")]
+    assert [each.returncode for each in done] == [1, 1] and done[0].stdout == done[1].stdout
+    lines = done[0].stdout.splitlines()
+    assert all(len(line) <= 80 or len(line.split()) < 4 for line in lines)      # a path may be longer
+    assert lines[0].startswith("colmet-node 1.0.0 on ") and "asked for, but off: -p 4194304" in done[0].stdout
+    assert done[0].stderr == ""
