@@ -48,7 +48,8 @@ def account(uri):
     for number, job in jobs.items():
         found[number].update(job.end())
     all_tick(nodes, 2)
-    for job in jobs.values():
+    for number, job in jobs.items():
+        found[number]["counters"] = job.counters()
         job.remove()
     all_tick(nodes, 2)
     stamp("jobs")

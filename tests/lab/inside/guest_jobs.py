@@ -54,7 +54,7 @@ class Job:
                 "minflt": int((process / "stat").read_text().rpartition(") ")[2].split()[7])}
 
     def end(self):
-        """End it: what wait4(2) and the counters of its cgroup then say."""
+        """End it: what wait4(2) says then."""
         before = time.time_ns()
         os.write(self._hold, b".")         # not closed: later jobs have it too
         _, status, usage = os.wait4(self.pid, 0)
@@ -63,9 +63,11 @@ class Job:
         assert status == 0, (self.path, status)
         cpu = int((usage.ru_utime + usage.ru_stime) * 1e9) - self._entered
         return {"cpu": cpu, "minflt": usage.ru_minflt, "nvcsw": usage.ru_nvcsw, "maxrss": usage.ru_maxrss << 10,
-                "end": [before, time.time_ns()], "counters": self._counters()}
+                "end": [before, time.time_ns()]}
 
-    def _counters(self):
+    def counters(self):
+        """What its cgroup says: texts of files, and whether it has processes. Its CPU time may grow by a scheduler's
+        tick after its last process was waited for, as that leaves its CPU for the last time."""
         texts = {name: (self.path / name).read_text() for name in ("cpu.stat", "memory.peak", "io.stat", "pids.peak")
                  if (self.path / name).exists()}
         return dict(texts, populated="populated 1" in (self.path / "cgroup.events").read_text())
