@@ -2,18 +2,20 @@
 
 A reader has `name`; `tables`, the names of those that it can fill; `read(jobs)`, which gives {job: (live, total)} for
 those jobs that it can read: `live` is the number of live tasks and their sums in the order of the table
-taskstats_default, `total` the first values of the table account, those by tasks, or None; `lost`, how many ends of tasks
-it could not count; and `close()`.
+taskstats_default, `total` the first values of the table account, those by tasks, or None; `lost`, how many ends of
+tasks it could not count; and `close()`.
 """
 import errno
 import os
 
 from colmet.common.metrics import account as account_table
 from colmet.common.metrics import taskstats
+from colmet.common.schedulers import rules
 from colmet.node import account, compiled
 from colmet.node.account_proc import Proc
 from colmet.node.backends import Unavailable
 from colmet.node.job import directory_key
+from colmet.node.trails import Trails
 
 AUTO = "auto"
 TIMEOUT = 2000      # ms to wait for a reply; the kernel makes it within the call that asks
@@ -34,11 +36,14 @@ class Bpf:
         self._pins = options.account_pins
         paths = [os.path.join(str(root), path.lstrip("/")) for path in options.cpuset_rootpath]
         self._places = [os.path.realpath(path) for path in paths]
+        self._trails = Trails(rules(options.scheduler, options.rule), root, self._follow)
+        self._seen = set()                              # jobs read before
         here = {key[0] for key in map(directory_key, self._places) if key}
         try:
             for device in here or {account.usual()}:
                 self._accounts[device] = account.Account(device, self._pins)
             self._follow_roots()
+            self._trails.scan()
         except Unavailable:
             self.close()
             raise
@@ -46,6 +51,9 @@ class Bpf:
     def read(self, jobs):
         """Both for all jobs that are cgroups of one hierarchy; for the last time for those that went."""
         self._follow_roots()
+        if not self._seen.issuperset(jobs):
+            self._trails.scan()     # who comes the same way after them counts from the first task
+        self._seen = set(jobs)
         by_device = {device: [] for device in self._accounts}
         for job in jobs:
             by_device.setdefault(account.device(job), []).append(job)
@@ -84,10 +92,14 @@ class Bpf:
     def _follow_roots(self):
         """Follow those that are there now and were not before."""
         for path in self._places:
-            key = directory_key(path)
-            if key and key not in self._roots and self._account(key[0]) is not None:
-                self._accounts[key[0]].follow_root(path)
-                self._roots.add(key)
+            self._follow(path)
+
+    def _follow(self, path):
+        """Follow what is made in the directory `path`, unless it is a whole hierarchy, which has more than jobs."""
+        key = directory_key(path)
+        if key and key not in self._roots and path not in self._trails.tops and self._account(key[0]) is not None:
+            self._accounts[key[0]].follow_root(path)
+            self._roots.add(key)
 
 
 class Netlink:

@@ -37,7 +37,8 @@ for _ in range(int(sys.argv[1])):
 
 def options(root, reader="bpf", pins=""):
     """What the source is told."""
-    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)], account_pins=str(pins))
+    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)], scheduler="none",
+                           rule=(), account_pins=str(pins))
 
 
 @pytest.fixture(name="source")
