@@ -14,13 +14,17 @@
 
 #define CELLS_SIZE (sizeof(struct cell) * GROUPS)
 
-/* libbpf would write on stderr. */
 static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
 {
     (void)level;
     (void)format;
     (void)arguments;
     return 0;
+}
+
+void be_silent(void)
+{
+    libbpf_set_print(silent);
 }
 
 /* Sets `settings->subsystem` to the kernel's number of the controller. Returns 0 or -errno. */
@@ -169,7 +173,7 @@ int account_open(struct account **opened, const char *object, const char *contro
 
     if (!self)
         return -ENOMEM;
-    libbpf_set_print(silent);
+    be_silent();
     self->resumed = is_pinned(pins);
     error = find_subsystem(controller, &settings);
     if (!error)

@@ -1,6 +1,6 @@
-"""Builds `colmet.node._account`: account.h is given to cffi as it is. setup.py calls this through cffi.
+"""Builds `colmet.node._account`: the headers are given to cffi as they are. setup.py calls this through cffi.
 
-Needs libbpf and its headers. The BPF programs are not compiled here: colmet/node/account.bpf.o is made by
+Needs libbpf and its headers. The BPF programs are not compiled here: colmet/node/*.bpf.o are made by
 ``make -C lib_account bpf`` and kept with the sources.
 """
 from pathlib import Path
@@ -10,10 +10,12 @@ from cffi import FFI
 HERE = Path(__file__).parent
 
 ffi = FFI()
-ffi.cdef((HERE / "account.h").read_text(encoding="utf-8"))
+for header in ("account.h", "emptied.h"):
+    ffi.cdef((HERE / header).read_text(encoding="utf-8"))
 ffi.set_source(
-    "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n',
+    "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n#include "emptied.h"\n',
     sources=["lib_account/account.c", "lib_account/groups.c", "lib_account/read.c",
-             "lib_account/rows.c"],
-    depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h"], include_dirs=["lib_account"],
+             "lib_account/rows.c", "lib_account/emptied.c"],
+    depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h", "lib_account/emptied.h"],
+    include_dirs=["lib_account"],
     libraries=["bpf"], extra_compile_args=["-std=gnu11", "-Wall", "-Wextra", "-Werror"], optional=True)

@@ -54,6 +54,9 @@ uint32_t used(const struct account *self);
 /* Lets the kernel go through all tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
 int pass(struct account *self);
 
+/* Keeps libbpf from writing on stderr. */
+void be_silent(void);
+
 /* Unix time in ns. */
 uint64_t unix_time(void);
 

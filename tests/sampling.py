@@ -62,8 +62,11 @@ class Ending:
     def __init__(self, job):
         self.seen, self.sequences = [], []
 
-    def read(self):
-        pass
+    def is_empty(self):
+        return False
+
+    def take(self, row, alive, empty):
+        return False
 
     def saw(self, table, values):
         self.seen.append(table)
@@ -71,10 +74,7 @@ class Ending:
     def sampled(self, sequence):
         self.sequences.append(sequence)
 
-    def row(self, sequence):
+    def row(self, sequence, version):
         found = {"first_sequence": self.sequences[0] if self.sequences else None, "last_sequence": sequence,
                  "samples": len(self.sequences), "rows_taskstats_default": len(self.seen)}
         return [found.get(metric.name) for metric in TABLES["job"].metrics]
-
-    def close(self):
-        pass

@@ -1,85 +1,17 @@
 """What is known of a job at its end: with real cgroups and processes, and on files where the kernel has none here."""
-import json
-import os
-import subprocess
-import sys
-from contextlib import closing, contextmanager
-from pathlib import Path
+import time
+from contextlib import closing
 
 import pytest
 
 import cgroups
 from colmet.common.metrics import jobproc, taskstats
-from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, TABLE
 from colmet.node.clock import SECOND
-from colmet.node.counters import parse_cpu_stat, parse_io_stat, parse_throttle
 from colmet.node.ending import Ending, read_facts
 from colmet.node.job import Job
 from colmet.node.jobs import Jobs
 from e2e.programs import wait_for
-
-HERE = Path("/")
-BURN = """
-import mmap, sys, time
-sys.stdin.readline()
-memory = mmap.mmap(-1, 64 << 20)
-for place in range(0, 64 << 20, 4096):
-    memory[place] = 1
-end = time.process_time() + 0.5
-while time.process_time() < end:
-    pass
-print("done", flush=True)
-sys.stdin.readline()
-"""
-
-
-def row(ending, sequence=9):
-    """The job's row by names, sources as words."""
-    values = dict(zip([metric.name for metric in TABLE.metrics], ending.row(sequence)))
-    for name, words in (("cpu", CPU_SOURCES), ("peak_memory", CPU_SOURCES), ("io", CPU_SOURCES), ("end", END_SOURCES)):
-        code = values[name + "_source"]
-        values[name + "_source"] = code if code is None else words[code]
-    return values
-
-
-@contextmanager
-def burner(tree, path):
-    """A process in the cgroup `path` that burns 0.5 s and maps 64 MiB once it is told to; ends with the block."""
-    with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            tree.enter(path, process.pid)
-            yield process
-        finally:
-            process.kill()
-
-
-def burn(process):
-    """Let it do its work."""
-    process.stdin.write(b"\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == b"done\n"
-
-
-def finish(process):
-    """Let it end; returns what wait4(2) says."""
-    process.stdin.close()
-    _, process.returncode, usage = os.wait4(process.pid, 0)
-    return usage
-
-
-def facts_file(folder, **facts):
-    """A file of exit facts of job 12."""
-    path = folder / "facts"
-    path.write_text(json.dumps(dict(facts, job="12")))
-    return str(path)
-
-
-def made_of(*folders):
-    """The job 12 whose cgroups are these folders."""
-    class Known(Job):
-        """A job whose directories are given."""
-        cgroups = [Path(folder) for folder in folders]
-    return Known("12")
+from endings import HERE, Followed, burn, burner, facts_file, finish, made_of, row
 
 
 @pytest.fixture
@@ -93,16 +25,14 @@ def test_what_was_read_after_the_last_task_left_is_exact():
         tree.make("alice_12")
         with closing(Jobs(HERE, [str(tree.root)])) as jobs, burner(tree, "alice_12") as process:
             [job] = jobs.present()
-            ending = Ending(job, HERE)
+            followed = Followed(job)
             burn(process)
             usage = finish(process)
             wait_for(lambda: not job.tasks(), 30, "end of the task")
-            ending.read()
+            followed.read()
             tree.remove("alice_12")
             assert jobs.present() == [] and jobs.ended() == [job]
-            ending.read()
-            found = row(ending)
-            ending.close()
+            found = followed.end()
     truth = (usage.ru_utime + usage.ru_stime) * SECOND
     assert found["cpu_source"] == found["peak_memory_source"] == "cgroup v1"
     assert found["end_source"] == "exact"
@@ -117,16 +47,14 @@ def test_a_directory_that_went_first_leaves_the_last_sample():
         tree.make("alice_12")
         with closing(Jobs(HERE, [str(tree.root)])) as jobs, burner(tree, "alice_12") as process:
             [job] = jobs.present()
-            ending = Ending(job, HERE)
+            followed = Followed(job)
             burn(process)
             assert list(job.tasks()) == [process.pid]
-            ending.read()
+            followed.read()
             finish(process)
             tree.remove("alice_12")
             assert jobs.present() == []
-            ending.read()
-            found = row(ending)
-            ending.close()
+            found = followed.end()
     assert (found["cpu_source"], found["end_source"], found["end"]) == ("cgroup v1", "last sample", job.end)
     assert found["cpu"] >= 0.5 * SECOND
     assert (found["peak_memory"], found["peak_memory_source"]) == (None, None)      # no memory cgroup: not zero
@@ -139,23 +67,22 @@ def test_a_cgroup_of_v2_counts_without_controllers():
             pytest.skip("needs cpu.stat in every cgroup: Linux 4.15")
         with closing(Jobs(HERE, [str(tree.root)])) as jobs, burner(tree, "alice_12") as process:
             [job] = jobs.present()
-            ending = Ending(job, HERE)
+            followed = Followed(job)
             burn(process)
             usage = finish(process)
             wait_for(lambda: not job.tasks(), 30, "end of the task")
-            ending.read()
-            found = row(ending)
-            ending.close()
+            followed.read()
+            found = followed.end()
     assert (found["cpu_source"], found["end_source"]) == ("cgroup v2", "exact")
     assert 0.5 * SECOND <= found["cpu"] <= (usage.ru_utime + usage.ru_stime) * SECOND * 1.001
 
 
 def test_memory_and_io_of_v2_are_read(tmp_path):
+    (tmp_path / "cgroup.controllers").write_text("memory io\n")
     (tmp_path / "cpu.stat").write_text("usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n")
     (tmp_path / "memory.peak").write_text("4096\n")
     (tmp_path / "io.stat").write_text("8:0 rbytes=1024 wbytes=5 rios=1\n8:16 rbytes=1 wbytes=2 rios=1\n")
-    with closing(Ending(made_of(tmp_path), HERE)) as ending:
-        found = row(ending)
+    found = Followed(made_of(tmp_path)).end()
     assert (found["cpu"], found["peak_memory"], found["read_bytes"], found["write_bytes"]) == (1500000, 4096, 1025, 7)
     assert {found[name + "_source"] for name in ("cpu", "peak_memory", "io")} == {"cgroup v2"}
 
@@ -166,39 +93,36 @@ def test_several_cgroups_of_a_job_are_added_each_once(tmp_path):
         (tmp_path / name / "cpuacct.usage").write_text("%d\n" % usage)
         (tmp_path / name / "memory.max_usage_in_bytes").write_text("%d\n" % (usage * 4096))
     (tmp_path / "again").symlink_to("two")
-    with closing(Ending(made_of(tmp_path / "one", tmp_path / "two", tmp_path / "again"), HERE)) as ending:
-        found = row(ending)
+    found = Followed(made_of(tmp_path / "one", tmp_path / "two", tmp_path / "again")).end()
     assert (found["cpu"], found["peak_memory"]) == (120, 409600)
 
 
 def test_counters_that_come_later_are_found(tmp_path):
-    with closing(Ending(made_of(tmp_path), HERE)) as ending:
-        assert row(ending)["cpu"] is None
-        (tmp_path / "cpuacct.usage").write_text("7\n")
-        ending.read()
-        assert row(ending)["cpu"] == 7
+    followed = Followed(made_of(tmp_path))
+    (tmp_path / "cpuacct.usage").write_text("7\n")
+    time.sleep(0.1)         # what was not there is looked for the less often the longer it is not
+    followed.read()
+    assert followed.end()["cpu"] == 7
 
 
 def test_of_a_job_of_which_nothing_is_known_nothing_is_said(bare):
-    with closing(Ending(bare, HERE)) as ending:
-        ending.read()
-        found = row(ending, 3)
+    found = Followed(bare).end(sequence=3)
     known = {name: value for name, value in found.items() if value is not None}
     assert known == {"start": bare.start, "last_sequence": 3, "samples": 0, "rows_taskstats_default": 0,
-                     "rows_jobprocstats_default": 0}
+                     "rows_jobprocstats_default": 0, "rows_account": 0, "rows_cgroup": 0}
 
 
 def test_sampled_rows_leave_a_last_sample(bare):
     def of(table, **known):
         return tuple(known.get(metric.name) for metric in table.metrics)
-    with closing(Ending(bare, HERE)) as ending:
-        for sequence, cpu, memory, read in ((4, 100, 8, -1), (5, 300, 2, 4096), (6, 200, 4, 0)):
-            ending.saw("taskstats_default", of(taskstats.TABLE, cpu_run_virtual_total=cpu, read_bytes=read))
-            ending.saw("procstats_default", ())
-            ending.saw("jobprocstats_default", of(jobproc.TABLE, VmRSS=memory))
-            ending.sampled(sequence)
-        bare.ended()
-        found = row(ending, 7)
+    ending = Ending(bare)
+    for sequence, cpu, memory, read in ((4, 100, 8, -1), (5, 300, 2, 4096), (6, 200, 4, 0)):
+        ending.saw("taskstats_default", of(taskstats.TABLE, cpu_run_virtual_total=cpu, read_bytes=read))
+        ending.saw("procstats_default", ())
+        ending.saw("jobprocstats_default", of(jobproc.TABLE, VmRSS=memory))
+        ending.sampled(sequence)
+    bare.ended()
+    found = row(ending, 7)
     assert (found["cpu"], found["peak_memory"], found["read_bytes"], found["write_bytes"]) == (300, 8192, 4096, None)
     assert {found[name] for name in found if name.endswith("_source")} == {"last sample"}
     assert (found["first_sequence"], found["last_sequence"], found["samples"]) == (4, 7, 3)
@@ -208,9 +132,9 @@ def test_sampled_rows_leave_a_last_sample(bare):
 
 def test_exit_facts_close_what_no_cgroup_counts(bare, tmp_path):
     facts = facts_file(tmp_path, start=1000, end=5000, cpu=77, peak_memory=4096, read_bytes=512, write_bytes=0)
-    with closing(Ending(bare, HERE, facts)) as ending:
-        ending.saw("jobprocstats_default", (1,) * len(jobproc.TABLE.metrics))
-        found = row(ending)
+    ending = Ending(bare, facts)
+    ending.saw("jobprocstats_default", (1,) * len(jobproc.TABLE.metrics))
+    found = row(ending)
     assert (found["start"], found["end"], found["wall"], found["end_source"]) == (1000, 5000, 4000, "exact")
     assert (found["cpu"], found["peak_memory"], found["read_bytes"], found["write_bytes"]) == (77, 4096, 512, 0)
     assert {found[name + "_source"] for name in ("cpu", "peak_memory", "io")} == {"wait4"}
@@ -219,8 +143,8 @@ def test_exit_facts_close_what_no_cgroup_counts(bare, tmp_path):
 @pytest.mark.parametrize("waited, cpu, source", [(99, 100, "cgroup v1"), (101, 101, "wait4"), (None, 100, "cgroup v1")])
 def test_of_two_lower_bounds_the_greater_is_taken(tmp_path, waited, cpu, source):
     (tmp_path / "cpuacct.usage").write_text("100\n")
-    with closing(Ending(made_of(tmp_path), HERE, facts_file(tmp_path, end=5000, cpu=waited))) as ending:
-        found = row(ending)
+    (tmp_path / "tasks").write_text("1\n")
+    found = Followed(made_of(tmp_path), facts_file(tmp_path, end=5000, cpu=waited)).end()
     assert (found["cpu"], found["cpu_source"]) == (cpu, source)
 
 
@@ -229,16 +153,5 @@ def test_of_two_lower_bounds_the_greater_is_taken(tmp_path, waited, cpu, source)
     '{"job": "12", "cpu": 1e3}', '{"job": "12", "cpu": true}'])
 def test_facts_that_are_none_say_nothing(bare, tmp_path, text):
     (tmp_path / "facts").write_text(text)
-    with closing(Ending(bare, HERE, str(tmp_path / "facts"))) as ending:
-        assert row(ending)["cpu"] is None
+    assert row(Ending(bare, str(tmp_path / "facts")))["cpu"] is None
     assert read_facts(str(tmp_path / "nothing")) is None
-
-
-def test_the_files_of_the_kernel_are_parsed():
-    assert parse_cpu_stat(b"user_usec 3\nusage_usec 5\n") == 5000 and parse_cpu_stat(b"") is None
-    assert parse_io_stat(b"") == (0, 0)
-    assert parse_io_stat(b"8:0 rbytes=1 wbytes=2 dbytes=9\n259:0 rbytes=10 wbytes=20\n") == (11, 22)
-    throttle = b"8:0 Read 4096\n8:0 Write 0\n8:0 Sync 1\n8:0 Total 4096\n8:16 Read 1\nTotal 4097\n"
-    assert parse_throttle(throttle) == (4097, 0)
-    assert parse_throttle(b"8:0 Read 0\n8:0 Write 0\nTotal 0\n") is None       # it counts only once a limit was set
-    assert parse_throttle(b"Total 0\n") is None

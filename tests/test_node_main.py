@@ -175,8 +175,8 @@ def test_sources_that_are_off_say_why_and_come_when_they_are_asked_for(tmp_path)
     assert opened.off["taskstats"] == "not enabled" and opened.off["jobproc"] == "not enabled"
     assert "procstats" in opened.off and opened.off["procstats"] != "not enabled"      # this root has no /proc
     opened.follow(settings(["--disable-taskstats", "--disable-account"], SOURCES))
-    assert [source.name for source in opened.on] == ["procstats", "colmet"]
+    assert [source.name for source in opened.on] == ["procstats", "cgroup", "colmet"]
     kept = opened.on[0]
-    opened.follow(settings(["--disable-taskstats", "--disable-account", "--disable-colmet"], SOURCES))
+    opened.follow(settings(["--disable-" + name for name in ("taskstats", "account", "cgroup", "colmet")], SOURCES))
     assert opened.on == [kept]
     opened.close()

@@ -1,6 +1,8 @@
 """The sampling loop with sources made of a few lines: isolation, periods, clocks, jobs that come and go."""
 import threading
 
+from pathlib import Path
+
 import pytest
 
 from colmet.common import wire
@@ -8,6 +10,7 @@ from colmet.common.metrics import TABLES
 from colmet.common.schema import MISSING
 from colmet.node.clock import SECOND, boottime, next_boundary
 from colmet.node.health import Health
+from colmet.node.counters import Counters
 from colmet.node.history import History
 from colmet.node.job import Job
 from colmet.node.outbox import Outbox
@@ -192,7 +195,7 @@ def test_a_slow_source_holds_nobody_up_and_its_rows_have_an_age(make):
 
 def test_a_job_that_ended_gets_its_row(make):
     job, jobs = Job("5"), Jobs()
-    sampler = make(jobs, [of_jobs()], Source("job", History(Ending), (TABLES["job"],), SECOND))
+    sampler = make(jobs, [of_jobs()], Source("job", History(Counters(Path("/")), Ending), (TABLES["job"],), SECOND))
     jobs.here = [job]
     sampler.tick(sampler.sources)
     sampler.tick(sampler.sources)

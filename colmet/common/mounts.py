@@ -54,10 +54,11 @@ def mounted(root):
 
 def directories(path, hierarchies, names):
     """Where the cgroup whose directory is `path` may be in each of `hierarchies`: [(name, directory)], name a
-    controller of v1 or V2, one of `names`. For a directory in none of them, itself as all of `names`."""
+    controller of v1 or V2, one of `names`. For a directory in none of them, itself as V2 or as all of v1."""
     homes = [mount for mount in hierarchies if _below(path, mount.point)]
     if not homes:
-        return [(name, path) for name in names]
+        is_v2 = os.path.exists(path + "/cgroup.controllers")
+        return [(name, path) for name in names if (name == V2) == is_v2]
     home = max(homes, key=lambda mount: len(mount.point))
     cgroup = os.path.normpath(home.top + "/" + path[len(home.point):])
     found = []

@@ -1,26 +1,33 @@
 """The end of a job: what is read of it to the last, and its row of the `job` table.
 
-A kept counter answers no more once its cgroup was removed, so it is read at each tick, and the last answer stands. It
-is exact if the job had no task left when it was read; else the job did more after it: a lower bound, "last sample".
+The counters of its cgroups answer as long as they are there, and stand afterwards. They are exact if they were read
+when the job had no task left, a moment after that: a task may be told to have left up to a scheduler tick before the
+CPU time that it had is added. Else the job did more than was read: a lower bound.
 """
 import json
 import time
 
-from colmet.common.metrics import jobproc, taskstats
+from colmet.common.metrics import account, cgroup, jobproc, taskstats
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, STORED, TABLE
-from colmet.node.clock import boottime
-from colmet.node.counters import Counters
+from colmet.common.schema import MISSING
+from colmet.node.clock import MS, boottime
+from colmet.node.counters import METRICS
 
-_FRESH_NS = 10 ** 8
+SETTLE_NS = 5 * MS                  # from the end of the last task until its CPU time is added
+COUNTED = ("cpu", "memory_peak", "io_read_bytes", "io_write_bytes")      # of the table cgroup
+_FRESH_NS = 100 * MS
 _FACTS = ("start", "end", "cpu", "peak_memory", "read_bytes", "write_bytes")
-_WATCHED = {            # {table: [(place of the metric, name here, factor)]}: what sampled rows tell of a job's total
-    taskstats.TABLE.name: (("cpu_run_virtual_total", "cpu", 1), ("read_bytes", "read_bytes", 1),
-                           ("write_bytes", "write_bytes", 1)),
-    jobproc.TABLE.name: (("VmRSS", "peak_memory", 1024), ("read_bytes", "read_bytes", 1),
-                         ("write_bytes", "write_bytes", 1)),
+_CPU, _PEAK, _READ, _WRITTEN = (METRICS.index(name) for name in COUNTED)
+_WATCHED = {            # {table: [(metric, name here, factor)]}: what sampled rows tell of a job's total
+    taskstats.TABLE: (("cpu_run_virtual_total", "cpu", 1), ("read_bytes", "read_bytes", 1),
+                      ("write_bytes", "write_bytes", 1)),
+    jobproc.TABLE: (("VmRSS", "peak_memory", 1024), ("read_bytes", "read_bytes", 1), ("write_bytes", "write_bytes", 1)),
+    account.TABLE: (("runtime", "records_cpu", 1), ("processes_started", "processes", 1),
+                    ("read_bytes", "records_read_bytes", 1), ("write_bytes", "records_write_bytes", 1)),
+    cgroup.TABLE: (("memory_peak", "watermark", 1),),       # --reset-peak leaves less to be read here
 }
 _PLACES = {table.name: [([metric.name for metric in table.metrics].index(metric), name, factor)
-                        for metric, name, factor in _WATCHED[table.name]] for table in (taskstats.TABLE, jobproc.TABLE)}
+                        for metric, name, factor in watched] for table, watched in _WATCHED.items()}
 
 
 def read_facts(path):
@@ -40,35 +47,49 @@ def read_facts(path):
 
 
 class Ending:
-    """The last readings of `job`, a `colmet.node.job.Job`. At each tick: `read()`; `saw(table, values)` for each of its
-    rows; `sampled(sequence)` if the batch has any. When it ended: `read()` once more, `row(sequence)`, `close()`.
-    `root` is the Path of the file system, `facts` the path of the exit facts or None."""
+    """The last readings of `job`, a `colmet.node.job.Job`. At each reading: `is_empty()`, `take(...)`; for each of its
+    rows `saw(table, values)`; `sampled(sequence)` if the batch has any. `facts` is the path of the exit facts or
+    None."""
 
-    def __init__(self, job, root, facts=None):
-        self.job, self._root, self._facts = job, root, facts
-        self._parts = None                      # those of the job whose counters are here
-        self._counters = {}                     # {directory: Counters}
-        self._final = False                     # whether the last answer came after the last task had left
-        self._emptied = None                    # (Unix time, boottime) at which it was first seen without tasks
+    def __init__(self, job, facts=None):
+        self.job, self._facts = job, facts
+        self._row = [MISSING] * len(METRICS)    # of the counters, as they stand
+        self._final = False                     # whether they were read after the last task had left
+        self._emptied = self._told = None       # (Unix time, boottime) at which it was without tasks; who told
         self._most = {}                         # greatest values of sampled rows, by name
         self._rows = dict.fromkeys((table.name for table in STORED), 0)
         self._first, self._samples = None, 0
-        self.read()
 
-    def read(self):
-        """Read the counters of its cgroups again."""
-        if self.job.parts is not self._parts:
-            self._parts = self.job.parts
-            for path in self.job.cgroups:
-                self._counters.setdefault(path, Counters(path, self._root))
-        if self._counters:
-            empty = self._is_empty()            # before the counters: none can be added to them afterwards
-            answered = [counters.read() for counters in self._counters.values()]
-            if any(answered):
-                self._note(empty)
+    def is_empty(self):
+        """Whether it has no task now, as far as its directories tell."""
+        seen, when = self.job.seen
+        if seen and not self._told and boottime() - when < _FRESH_NS:
+            return False                        # a source of this tick has listed them, need not do it again
+        return not self.job.tasks()
+
+    def emptied(self, when):
+        """The kernel told that a cgroup of it lost its last task at `when`, CLOCK_BOOTTIME."""
+        self.job.started = True
+        self._told = time.time_ns() - (boottime() - when), when
+
+    def take(self, row, alive, empty):
+        """Note a reading: `row` of the table cgroup or None; `alive`: all cgroups answered; `empty`: it had no task
+        before that. Whether it must be read once more after SETTLE_NS."""
+        if row is not None:
+            peak = max(row[_PEAK], self._row[_PEAK])
+            self._row = row[:_PEAK] + [peak] + row[_PEAK + 1:]
+        if not empty or not (self.job.started or self._row[_CPU] > 0):
+            self._emptied, self._told, self._final = None, None, False
+            return False
+        if self._emptied is None and (alive or self._told):
+            self._emptied = self._told or (time.time_ns(), boottime())
+        if self._final or not alive:
+            return False
+        self._final = boottime() - self._emptied[1] >= SETTLE_NS
+        return not self._final
 
     def saw(self, table, values):
-        """Count a row of the table named `table`, and keep what it tells; None and -1 are "not known"."""
+        """Count a row of the table named `table`, and keep what it tells; None and negative ones are "not known"."""
         if table in self._rows:
             self._rows[table] += 1
             for place, name, factor in _PLACES[table]:
@@ -80,34 +101,17 @@ class Ending:
         self._first = sequence if self._first is None else self._first
         self._samples += 1
 
-    def row(self, sequence):
-        """Its values of the `job` table, in order; None is "not known". `sequence` is that of the batch it goes in."""
+    def row(self, sequence, version):
+        """Its values of the `job` table, in order; None is "not known". `sequence` is that of the batch it goes in;
+        `version(name)` tells where a metric of the table cgroup is from."""
         facts = self._read_facts()
-        values = dict(self._times(facts), first_sequence=self._first, last_sequence=sequence, samples=self._samples)
+        values = dict(self._times(facts), first_sequence=self._first, last_sequence=sequence, samples=self._samples,
+                      processes=self._most.get("processes"))
         values.update(("rows_" + name, count) for name, count in self._rows.items())
-        values["cpu"], values["cpu_source"] = self._cpu(facts["cpu"])
-        values["peak_memory"], values["peak_memory_source"] = self._choose(
-            "peak_memory", self._total("peak_memory", max), facts["peak_memory"], self._most.get("peak_memory"))
-        values.update(self._io(facts))
+        values["cpu"], values["cpu_source"] = self._cpu(facts["cpu"], version("cpu"))
+        values["peak_memory"], values["peak_memory_source"] = self._peak(facts["peak_memory"], version("memory_peak"))
+        values.update(self._io(facts, version("io_read_bytes")))
         return tuple(values[metric.name] for metric in TABLE.metrics)
-
-    def close(self):
-        """Free the descriptors."""
-        for counters in self._counters.values():
-            counters.close()
-
-    def _is_empty(self):
-        seen, when = self.job.seen
-        if seen and boottime() - when < _FRESH_NS:      # a source of this tick has listed them, need not do it again
-            return False
-        return self.job.started and not self.job.tasks()
-
-    def _note(self, empty):
-        self._final = empty
-        if not empty:
-            self._emptied = None
-        elif self._emptied is None:
-            self._emptied = time.time_ns(), boottime()
 
     def _read_facts(self):
         facts = self._facts and read_facts(self._facts)
@@ -116,44 +120,47 @@ class Ending:
     def _times(self, facts):
         job = self.job
         start, end, end_boot = job.start, job.end, job.end_boot
-        if self._final and (end is None or self._emptied[1] < end_boot):
+        if self._emptied and (end is None or self._emptied[1] < end_boot):
             end, end_boot = self._emptied
         wall = None if end_boot is None else end_boot - job.start_boot
-        exact = self._final
+        how = "exact" if self._final else "records" if self._emptied and self._told else "last sample"
         if facts["end"] is not None:
-            start, end, exact = facts["start"] if facts["start"] is not None else start, facts["end"], True
+            start, end, how = facts["start"] if facts["start"] is not None else start, facts["end"], "exact"
             wall = end - start
-        source = None if end is None else END_SOURCES.index("exact" if exact else "last sample")
-        return {"start": start, "end": end, "end_source": source, "wall": wall}
+        return {"start": start, "end": end, "end_source": None if end is None else END_SOURCES.index(how), "wall": wall}
 
-    def _total(self, name, fold):
-        """(value, source) of the counter `name` over its cgroups, each taken once; None when no one has it."""
-        found = {counters.identities[name]: (counters.values[name], counters.sources[name])
-                 for counters in self._counters.values() if name in counters.values}
-        if not found:
-            return None
-        return fold(value for value, _ in found.values()), min(source for _, source in found.values())
+    def _cpu(self, waited, version):
+        """A cgroup's time where it is final, else the greatest of what are lower bounds all."""
+        counted = _known(self._row[_CPU])
+        bounds = [(counted, version), (waited, "wait4"), (self._most.get("records_cpu"), "records")]
+        known = [each for each in bounds if each[0] is not None]
+        if known:
+            best = known[0] if self._final and counted is not None else max(known, key=lambda each: each[0])
+            return best[0], CPU_SOURCES.index(best[1])
+        return _sampled(self._most.get("cpu"))
 
-    def _cpu(self, waited):
-        """A cgroup's time, unless it is a lower bound and the one that was waited for is above it."""
-        total = self._total("cpu", sum)
-        if total and waited is not None and not self._final and waited > total[0]:
-            total = None
-        return self._choose("cpu", total, waited, self._most.get("cpu"))
-
-    def _choose(self, name, total, waited, sampled):
-        """(value, code of its source): the best of a cgroup's total, exit facts and what was sampled."""
-        if total is not None:
-            return total[0], CPU_SOURCES.index(total[1])
+    def _peak(self, waited, version):
+        counted = _known(max(self._row[_PEAK], self._most.get("watermark", MISSING)))
+        if counted is not None and version:
+            return counted, CPU_SOURCES.index(version)
         if waited is not None:
             return waited, CPU_SOURCES.index("wait4")
-        return sampled, None if sampled is None else CPU_SOURCES.index("last sample")
+        return _sampled(self._most.get("peak_memory"))
 
-    def _io(self, facts):
-        total = self._total("io", lambda pairs: tuple(map(sum, zip(*pairs))))
+    def _io(self, facts, version):
         names = ("read_bytes", "write_bytes")
-        waited, sampled = (tuple(known.get(name) for name in names) for known in (facts, self._most))
-        for values, source in (total or ((), ""), (waited, "wait4"), (sampled, "last sample")):
+        counted = _known(self._row[_READ]), _known(self._row[_WRITTEN])
+        waited, recorded, sampled = (tuple(known.get(prefix + name) for name in names) for known, prefix in
+                                     ((facts, ""), (self._most, "records_"), (self._most, "")))
+        for values, source in ((counted, version), (waited, "wait4"), (recorded, "records"), (sampled, "last sample")):
             if any(value is not None for value in values):
                 return dict(zip(names, values), io_source=CPU_SOURCES.index(source))
         return dict.fromkeys(names + ("io_source",))
+
+
+def _known(value):
+    return None if value == MISSING else value
+
+
+def _sampled(value):
+    return value, None if value is None else CPU_SOURCES.index("last sample")

@@ -112,8 +112,6 @@ class Jobs:
                 return self._leave(False)
             ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
             self._follow(self._watches.fd in ready)
-            if self.attendant and self.attendant.fd in ready:
-                self.attendant.take()
             self._followed = True   # just now: `present`, if it comes next, need not do it again
             if wake in ready:
                 return self._leave(False)
@@ -187,6 +185,8 @@ class Jobs:
 
     def _follow(self, events=True):
         """Take up what happened; without `events` there is none to read."""
+        if self.attendant:                      # before a job whose directory is gone is finished
+            self.attendant.take()
         self._spared(self._look_around, boottime(), events)
         if self.attendant:
             self.attendant.follow(self._jobs.values())

@@ -16,7 +16,9 @@ from colmet.common.prometheus import Unbound
 from colmet.common.schedulers import rules
 from colmet.node import prometheus, sources, start
 from colmet.node.clock import SECOND
-from colmet.node.ending import Ending
+from colmet.node.counters import Counters
+from colmet.node.emptied import Emptied
+from colmet.node.ending import COUNTED, Ending
 from colmet.node.health import Health
 from colmet.node.history import History
 from colmet.node.jobs import Jobs
@@ -36,7 +38,7 @@ class Node:
     (`colmet.common.prometheus`)."""
 
     def __init__(self, values):
-        raise_file_limit()      # three are kept for each job, `colmet.node.counters`
+        raise_file_limit()      # some thirty are kept for each job, `colmet.node.counters`
         self.values, self.signals = values, Signals()
         self.metrics = prometheus.metrics(values)
         session = int.from_bytes(os.urandom(8), "little") >> 1
@@ -52,10 +54,11 @@ class Node:
         health = Health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
-        history = History(lambda each: Ending(each, Path(values.root), values.exit_facts))
+        history = History(Counters(Path(values.root), COUNTED), lambda each: Ending(each, values.exit_facts))
         self.sampler = Sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
                                self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND))
         health.sampler = self.sampler
+        self.jobs.attendant = self.emptied = Emptied(self.sampler.attend)
         if self.metrics:
             self.sampler.seen = self.metrics.take
             self.metrics.start(health)
@@ -103,6 +106,8 @@ class Node:
                       "because the outbox was full, %d refused", self.sampler.sequence, lost, len(self.outbox),
                       counts.dropped_full, counts.dropped_refused)
         self.sources.close()
+        self.sampler.history.close()
+        self.emptied.close()
         self.jobs.close()
 
 

@@ -101,6 +101,10 @@ class Sampler:
             self.guard(self.history, meter,
                        lambda: draft.add(backend.rows(jobs, ended, draft.rows, self.sequence)))
 
+    def attend(self, new, empty):
+        """Between two ticks: jobs that are new, and those that lost their last task, {job: when}."""
+        self.guard(self.history, Meter(), self.history.backend.attend, new, empty)
+
     def _keep(self, frames, now):
         dropped = self.outbox.put(self.sequence, frames, now)
         if dropped and not self._full:

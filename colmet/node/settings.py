@@ -22,9 +22,10 @@ DESCRIPTION = "Measures the jobs of this node and sends what it finds to colmet-
 RETIRED = {"--zeromq-swap": "ZeroMQ has no swap any more; --zeromq-hwm bounds what waits in memory"}
 WIRES = ("auto", "native", "0.6")
 LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
+MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("perfhw_list", "lustre_prefix", "omnipath", "ipmipower_cmd")
-RELOADED = ("sample_period", "period", "verbose", "profile")    # besides the switches of sources
+RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides the switches of sources
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
 _IPC_BYTES = 107                            # of a path in sockaddr_un (unix(7)), its end left out
 
@@ -40,6 +41,11 @@ def period_fault(value):
         return "must be above 0"
     fits = SHORTEST_PERIOD <= value <= LONGEST_PERIOD
     return "" if fits else "must be from %s to %s" % (SHORTEST_PERIOD, LONGEST_PERIOD)
+
+
+def budget_fault(value):
+    """A check of a budget in per cent."""
+    return "" if 0 <= value <= MOST_BUDGET else "must be from 0 to %d" % MOST_BUDGET
 
 
 def uri_fault(text):
@@ -85,6 +91,13 @@ OPTIONS = (
            "has", AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
     Option(("--account-pins",), "directory of a bpf file system where the account of jobs outlives colmet-node, so "
            "that a restart loses nothing; \"\": none", PINS, metavar="DIR", group=SOURCES),
+    Option(("--reset-peak",), "reset the watermark of a job's memory at each sample, for memory_peak_interval of the "
+           "table cgroup; with cgroup v1 whoever else reads it sees that too", False, bool, group=SOURCES),
+    Option(("--blkio-rule",), "have cgroup v1 count a job's I/O: a limit that nothing meets is set in its blkio cgroup "
+           "on each disk, and taken away", False, bool, group=SOURCES),
+    Option(("--cpu-budget",), "most CPU time that colmet-node may take, in per cent of one core: above it, sources that "
+           "jobs can do without are left out, and come back when there is room; 0: no limit", 0, number, "%", "PERCENT",
+           check=budget_fault),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
     Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
            check=lambda text: text and name_fault(text)),

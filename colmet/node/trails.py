@@ -8,7 +8,7 @@ from collections import namedtuple
 from functools import lru_cache
 
 from colmet.common.schedulers import slurm
-from colmet.node.counters import V2, mounted
+from colmet.common.mounts import V2, mounted
 from colmet.node.job import directory_key, folders, numbers
 
 ORDER = (V2, "cpuset", "cpuacct", "memory", "freezer", "pids")

@@ -1,10 +1,10 @@
 """A job on one node, one row when it ended: what it used in all, and what was stored of it."""
-from colmet.common.metrics import jobproc, taskstats
+from colmet.common.metrics import account, cgroup, jobproc, taskstats
 from colmet.common.schema import JOB, Table, gauge
 
-CPU_SOURCES = ("", "cgroup v1", "cgroup v2", "wait4", "last sample")     # cells hold the place in this list
+CPU_SOURCES = ("", "cgroup v1", "cgroup v2", "wait4", "last sample", "records")   # cells hold the place in this list
 END_SOURCES = ("", "exact", "records", "last sample")
-STORED = (taskstats.TABLE, jobproc.TABLE)
+STORED = (taskstats.TABLE, jobproc.TABLE, account.TABLE, cgroup.TABLE)
 
 
 def _which(names):
@@ -14,9 +14,11 @@ def _which(names):
 TABLE = Table("job", JOB, __doc__, (
     gauge("start", "ns", "Unix time at which its directory or first process was made", fold="min"),
     gauge("end", "ns", "Unix time at which its last process ended", fold="max"),
-    gauge("end_source", _which(END_SOURCES), "how exactly the end was read", fold="max"),
+    gauge("end_source", _which(END_SOURCES), "how exactly the end was read: after the last process had left; when the "
+          "kernel told that it left, but the cgroup was gone before it could be read; by the last sample", fold="max"),
     gauge("wall", "ns", "from start to end", fold="max"),
-    gauge("cpu", "ns", "CPU time of all its processes"),
+    gauge("processes", "count", "processes that there were, by the table account"),
+    gauge("cpu", "ns", "CPU time of all its processes; a lower bound unless end_source is 1"),
     gauge("cpu_source", _which(CPU_SOURCES), "where `cpu` was read", fold="max"),
     gauge("peak_memory", "bytes", "most memory held at one time", fold="max"),
     gauge("peak_memory_source", _which(CPU_SOURCES), "where `peak_memory` was read; wait4 gives the "

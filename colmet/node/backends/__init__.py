@@ -16,7 +16,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 """
 from importlib import import_module
 
-NAMES = ("taskstats", "procstats", "jobproc")
+NAMES = ("taskstats", "procstats", "jobproc", "cgroup")
 
 
 class Unavailable(Exception):

@@ -1,0 +1,59 @@
+"""The counters of each job's cgroups, v1 and v2 (`colmet.node.counters`): one row for each job that is made of such."""
+from colmet.common.metrics.cgroup import TABLE
+from colmet.common.mounts import mounted
+from colmet.common.schema import MISSING
+from colmet.node.backends import Unavailable
+from colmet.node.counters import METRICS, Counters
+from colmet.node.marks import Watermarks, count_io
+
+TABLES = (TABLE,)
+_SINCE, _PEAK, _INTERVAL = (METRICS.index(name) for name in ("since", "memory_peak", "memory_peak_interval"))
+
+
+class Backend:
+    """Reads them below `root`; `options.blkio_rule` and `options.reset_peak` let it write to the cgroups of jobs."""
+
+    def __init__(self, root, options):
+        if (root / "proc" / "self" / "mountinfo").exists() and not mounted(root):
+            raise Unavailable("no hierarchy of cgroups is mounted; mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+        self._counters = Counters(root)
+        if self._counters.fault:
+            raise Unavailable(self._counters.fault)
+        self._root = root
+        self._rule = options.blkio_rule
+        self._marks = Watermarks(root) if options.reset_peak else None
+        self._began = set()             # jobs that had a row
+
+    def sample(self, jobs):
+        """One row for each job that has a cgroup."""
+        for job in self._counters.others(jobs):
+            self._forget(job)
+        for job in jobs if self._rule else ():
+            if job not in self._began:
+                count_io(job, self._root)
+                self._began.add(job)
+        rows = self._counters.read(jobs)
+        for job, row in rows.items():
+            row[_SINCE] = job.start
+            if self._marks is not None:
+                self._reset(job, row)
+        return {TABLE.name: [(job, "", row) for job, row in rows.items()]}
+
+    def close(self):
+        """Closes all."""
+        for job in self._counters.others(()):
+            self._forget(job)
+        self._counters.close()
+
+    def _reset(self, job, row):
+        """The kernel's watermark of v1 begins anew: the job's own is the greatest that there was."""
+        interval, peak = self._marks.take(job)
+        row[_INTERVAL] = MISSING if interval is None else interval
+        if peak is not None and row[_PEAK] != MISSING:
+            row[_PEAK] = max(row[_PEAK], peak)
+
+    def _forget(self, job):
+        self._counters.forget(job)
+        self._began.discard(job)
+        if self._marks is not None:
+            self._marks.forget(job)

@@ -1,0 +1,134 @@
+"""Tells at once when a job has lost its last task, before its directory goes: by BPF (lib_account), or with cgroup v2
+by inotify, for which the kernel modifies cgroup.events (the kernel's admin-guide/cgroup-v2.rst)."""
+import errno
+import os
+from pathlib import Path
+
+from colmet.node import compiled
+from colmet.node.backends import Unavailable
+from colmet.node.clock import boottime
+from colmet.node.job import Cgroup
+from colmet.node.watch import WRITTEN, Watches
+
+OBJECT = Path(__file__).with_name("emptied.bpf.o")
+EVENTS = "cgroup.events"
+
+
+class Bpf:
+    """Any cgroup, v1 too. Raises Unavailable."""
+    name = "bpf"
+
+    def __init__(self):
+        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
+        self._ffi, self._lib = helper.ffi, helper.lib
+        opened = self._ffi.new("struct emptied **")
+        code = self._lib.emptied_open(opened, os.fsencode(OBJECT))
+        if code:
+            raise Unavailable("the kernel refuses its program (%s)" % os.strerror(-code).lower())
+        self._emptied = opened[0]
+        self.fd = self._lib.emptied_fd(self._emptied)
+
+    def watch(self, part):
+        """Watch the cgroup `part` of a job."""
+        code = self._lib.emptied_watch(self._emptied, part.key[1], 1)
+        if code != -errno.E2BIG:        # more than there is room for: their end is seen at a tick
+            compiled.check(code)
+
+    def drop(self, part):
+        """Watch it no more."""
+        compiled.check(self._lib.emptied_watch(self._emptied, part.key[1], 0))
+
+    def take(self):
+        """{inode of a cgroup: CLOCK_BOOTTIME at which it lost its last task} since the last call."""
+        events = self._ffi.new("struct emptied_event **")
+        count = compiled.check(self._lib.emptied_take(self._emptied, events))
+        return {events[0][place].id: events[0][place].when for place in range(count)}
+
+    def close(self):
+        """Stops the program."""
+        self._lib.emptied_close(self._emptied)
+        self._emptied = self._ffi.NULL
+
+
+class Inotify:
+    """Cgroups of v2. Raises Unavailable."""
+    name = "inotify"
+
+    def __init__(self):
+        self._watches, self._inodes = Watches(), {}     # {directory: inode}
+        self.fd = self._watches.fd
+        if self.fd < 0:
+            raise Unavailable(self._watches.fault)
+
+    def watch(self, part):
+        """Watch the cgroup `part` of a job, where it is of v2."""
+        if os.path.exists("%s/%s" % (part.path, EVENTS)) and self._watches.add(part.path, writes=True):
+            self._inodes[part.path] = part.key[1]
+
+    def drop(self, part):
+        """Watch it no more."""
+        if self._inodes.get(part.path) == part.key[1]:
+            del self._inodes[part.path]
+            self._watches.drop(part.path)
+
+    def take(self):
+        """As that of `Bpf`; when is now."""
+        paths = {path for kind, path, name in self._watches.read() if kind == WRITTEN and name == EVENTS}
+        return {self._inodes[path]: boottime() for path in paths if path in self._inodes and _is_empty(path)}
+
+    def close(self):
+        """Frees the descriptor."""
+        self._watches.close()
+
+
+def _is_empty(path):
+    try:
+        with open("%s/%s" % (path, EVENTS)) as file:
+            return "populated 0" in file.read()
+    except OSError:         # gone, so empty
+        return True
+
+
+class Emptied:
+    """Follows the jobs that come, and calls `attend(new, empty)`: `new` are jobs just found, `empty` gives for jobs a
+    cgroup of which lost its last task when that was. `fd` can be read when there is something to take, -1: the
+    ticks must find out by themselves; `refused` says for each way that is not open why not."""
+
+    def __init__(self, attend):
+        self._attend, self._way, self.refused = attend, None, {}
+        self._parts = {}            # {part: Job}
+        self._known = {}            # {job: its parts when they were taken up}
+        for kind in (Bpf, Inotify):
+            try:
+                self._way = self._way or kind()
+            except Unavailable as reason:
+                self.refused[kind.name] = str(reason)
+        self.fd = self._way.fd if self._way else -1
+
+    def follow(self, jobs):
+        """Take up those of `jobs`, all that are here, that are new or have new parts, and forget those that went."""
+        changed = [job for job in jobs if self._known.get(job) is not job.parts]
+        if not changed and len(self._known) == len(jobs):
+            return
+        new = [job for job in changed if job not in self._known]
+        parts = {part: job for job in jobs for part in job.parts if isinstance(part, Cgroup)}
+        for part in set(self._parts).difference(parts) if self._way else ():
+            self._way.drop(part)
+        for part in set(parts).difference(self._parts) if self._way else ():
+            self._way.watch(part)
+        self._parts, self._known = parts, {job: job.parts for job in jobs}
+        if new:
+            self._attend(new, {})
+
+    def take(self):
+        """Take up what happened; nothing where nothing did."""
+        told = self._way.take() if self._way else {}
+        empty = {job: told[part.key[1]] for part, job in self._parts.items() if part.key[1] in told}
+        if empty:
+            self._attend((), empty)
+
+    def close(self):
+        """Stop it."""
+        if self._way:
+            self._way.close()
+            self._way = None

@@ -1,0 +1,110 @@
+"""What tests of the end of a job share: a process of known load, and the readings of one job."""
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from colmet.common.metrics import account
+from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, TABLE
+from colmet.node.counters import Counters
+from colmet.node.ending import COUNTED, Ending
+from colmet.node.history import History
+from colmet.node.job import Cgroup, Job, directory_key
+
+HERE = Path("/")
+BURN = """
+import mmap, sys, time
+sys.stdin.readline()
+memory = mmap.mmap(-1, 64 << 20)
+for place in range(0, 64 << 20, 4096):
+    memory[place] = 1
+end = time.process_time() + 0.5
+while time.process_time() < end:
+    pass
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def words(values):
+    """A row of the table `job` by names, sources as words."""
+    values = dict(zip([metric.name for metric in TABLE.metrics], values))
+    for name, known in (("cpu", CPU_SOURCES), ("peak_memory", CPU_SOURCES), ("io", CPU_SOURCES), ("end", END_SOURCES)):
+        code = values[name + "_source"]
+        values[name + "_source"] = code if code is None else known[code]
+    return values
+
+
+def row(ending, sequence=9, version=lambda name: None):
+    """The job's row as it stands."""
+    return words(ending.row(sequence, version))
+
+
+class Followed:
+    """A `History` of the one job `job`."""
+
+    def __init__(self, job, facts=None):
+        self.job = job
+        self.history = History(Counters(HERE, COUNTED), lambda each: Ending(each, facts))
+        self.read()
+
+    def read(self, empty=None):
+        """A reading: at a tick, or because it was told when the job was `empty`."""
+        if empty is None:
+            self.history.rows([self.job], [], {}, 1)
+        else:
+            self.history.attend([], {self.job: empty})
+
+    def end(self, made=(), sequence=9):
+        """The job's row."""
+        rows = self.history.rows([], [self.job], {self.job: list(made)} if made else {}, sequence)
+        self.history.close()
+        [(job, instance, values)] = rows["job"]
+        assert (job, instance) == (self.job, "")
+        return words(values)
+
+
+@contextmanager
+def burner(tree, path):
+    """A process in the cgroup `path` that burns 0.5 s and maps 64 MiB once it is told to; ends with the block."""
+    with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            tree.enter(path, process.pid)
+            yield process
+        finally:
+            process.kill()
+
+
+def burn(process):
+    """Let it do its work."""
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"done\n"
+
+
+def account_row(**known):
+    """A row of the table account."""
+    return [known.get(metric.name) for metric in account.TABLE.metrics]
+
+
+def finish(process):
+    """Let it end; returns what wait4(2) says."""
+    process.stdin.close()
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    return usage
+
+
+def facts_file(folder, **facts):
+    """A file of exit facts of job 12."""
+    path = folder / "facts"
+    path.write_text(json.dumps(dict(facts, job="12")))
+    return str(path)
+
+
+def made_of(*folders):
+    """The job 12 whose cgroups are these folders."""
+    job = Job("12")
+    job.parts = tuple(Cgroup(str(folder), directory_key(str(folder))) for folder in folders)
+    return job

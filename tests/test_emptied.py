@@ -1,0 +1,110 @@
+"""The news that a job lost its last task: by BPF in real cgroups of v1, by inotify in one of v2; and what it is for."""
+import subprocess
+from contextlib import closing
+
+import pytest
+
+import cgroups
+from colmet.node.clock import SECOND, boottime
+from colmet.node.emptied import Bpf, Emptied, Inotify
+from colmet.node.job import Cgroup, directory_key
+from colmet.node.jobs import Jobs
+from e2e.programs import wait_for
+from endings import HERE, Followed, account_row, burn, burner, finish, made_of
+
+
+def test_what_was_told_at_once_is_read_before_the_directory_goes():
+    with cgroups.v1("cpuset", "cpuacct") as tree:
+        tree.make("alice_12")
+        with closing(Jobs(HERE, [str(tree.root)])) as jobs, burner(tree, "alice_12") as process:
+            [job] = jobs.present()
+            followed, told = Followed(job), []
+            with closing(Emptied(lambda new, empty: told.extend(empty.items()))) as emptied:
+                if emptied.refused:
+                    pytest.skip("needs BPF: %s" % emptied.refused)
+                emptied.follow([job])
+                burn(process)
+                emptied.take()
+                assert told == []
+                usage = finish(process)
+                wait_for(lambda: emptied.take() or told, 30, "news of the end")
+            followed.read(empty=told[0][1])
+            tree.remove("alice_12")
+            found = followed.end()
+    assert (found["end_source"], found["cpu_source"]) == ("exact", "cgroup v1") and len(told) == 1
+    assert found["wall"] == told[0][1] - job.start_boot
+    assert found["cpu"] <= (usage.ru_utime + usage.ru_stime) * SECOND * 1.001
+
+
+def test_a_directory_that_went_before_the_news_was_read_leaves_the_time_of_the_end(tmp_path):
+    with cgroups.v1("cpuset", "cpuacct") as tree:
+        tree.make("alice_12")
+        with closing(Jobs(HERE, [str(tree.root)])) as jobs, burner(tree, "alice_12") as process:
+            [job] = jobs.present()
+            followed = Followed(job)
+            burn(process)
+            assert job.tasks()
+            followed.read()
+            finish(process)
+            tree.remove("alice_12")
+            when = boottime()
+            followed.read(empty=when)
+            records = [("account", account_row(runtime=10 ** 12, processes_started=7))]
+            found = followed.end(records)
+    assert (found["end_source"], found["cpu_source"], found["cpu"]) == ("records", "records", 10 ** 12)
+    assert found["wall"] == when - job.start_boot and found["processes"] == 7
+
+
+def test_what_runs_again_after_the_news_did_not_end(tmp_path):
+    (tmp_path / "cpuacct.usage").write_text("100\n")
+    (tmp_path / "tasks").write_text("1\n")
+    followed = Followed(made_of(tmp_path))
+    followed.read(empty=boottime())
+    followed.job.ended()
+    found = followed.end()
+    assert (found["end_source"], found["end"], found["cpu"]) == ("last sample", followed.job.end, 100)
+
+
+def test_a_job_that_was_never_seen_to_run_but_used_cpu_time_has_ended(tmp_path):
+    (tmp_path / "cpuacct.usage").write_text("100\n")
+    (tmp_path / "tasks").write_text("")
+    found = Followed(made_of(tmp_path)).end()
+    assert (found["end_source"], found["cpu"]) == ("exact", 100)
+
+
+@pytest.mark.parametrize("kind, tree", [(Bpf, "v1"), (Bpf, "v2"), (Inotify, "v2")])
+def test_each_way_tells_when_the_last_process_ended_and_not_before(kind, tree):
+    with cgroups.either(tree) as made:
+        path = str(made.make("alice_12"))
+        part = Cgroup(path, directory_key(path))
+        with closing(kind()) as way:
+            way.watch(part)
+            for _ in range(3):
+                both = [made.sleeper("alice_12") for _ in range(2)]
+                way.take()
+                before = boottime()
+                both[0].kill()
+                both[0].wait()
+                assert way.take() == {}
+                both[1].kill()
+                both[1].wait()
+                [(inode, when)] = wait_for(way.take, 30, "news of the end").items()
+                assert inode == part.key[1] and before < when <= boottime()
+            way.drop(part)
+            last = made.sleeper("alice_12")
+            last.kill()
+            last.wait()
+            assert subprocess.run(["sleep", "0.2"]).returncode == 0 and way.take() == {}
+
+
+def test_new_jobs_are_told_once_and_those_that_went_are_forgotten(tmp_path):
+    told = []
+    job = made_of(tmp_path)
+    with closing(Emptied(lambda new, empty: told.append((list(new), empty)))) as emptied:
+        emptied.follow([job])
+        emptied.follow([job])
+        job.parts += made_of(tmp_path).parts
+        emptied.follow([job])
+        emptied.follow([])
+        emptied.follow([job])
+    assert told == [([job], {}), ([job], {})]
