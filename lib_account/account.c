@@ -89,8 +89,10 @@ static int is_pinned(const char *pins)
     return pins[0] && !pin_path(path, sizeof path, pins, links[LINKS - 1]) && !access(path, F_OK);
 }
 
-static int load(struct account *self, const char *file, const struct settings *settings, const char *pins)
+/* Loads programs and maps; `walk` 0: without on_walk. Returns 0 or -errno. */
+static int load(struct account *self, const char *file, const struct settings *settings, const char *pins, int walk)
 {
+    struct bpf_program *walker;
     struct bpf_map *map;
     void *initial;
     size_t size;
@@ -104,10 +106,20 @@ static int load(struct account *self, const char *file, const struct settings *s
     if (!initial || size < sizeof *settings)
         return -EINVAL;
     memcpy(initial, settings, sizeof *settings);
-    error = pins[0] ? pin_maps(self, pins) : 0;
+    walker = bpf_object__find_program_by_name(self->object, "on_walk");
+    error = bpf_program__set_autoload(walker, walk);
+    if (!error && pins[0])
+        error = pin_maps(self, pins);
     for (size_t i = 0; !error && i < LINKS; i++)
         error = bpf_program__set_autoload(bpf_object__find_program_by_name(self->object, links[i]), !self->resumed);
-    return error ? error : bpf_object__load(self->object);
+    if (!error)
+        error = bpf_object__load(self->object);
+    self->walk = walk && !error ? bpf_program__fd(walker) : NO_WALK;
+    if (error) {
+        bpf_object__close(self->object);
+        self->object = NULL;
+    }
+    return error;
 }
 
 /* Maps the values of the map `name` into memory. Returns 0 or -errno. */
@@ -165,7 +177,7 @@ static int attach(struct account *self, const char *pins)
 }
 
 int account_open(struct account **opened, const char *object, const char *controller, int hierarchy,
-                 const char *pins)
+                 const char *pins, int walk)
 {
     struct settings settings = {.hierarchy = hierarchy};
     struct account *self = calloc(1, sizeof *self);
@@ -176,8 +188,8 @@ int account_open(struct account **opened, const char *object, const char *contro
     be_silent();
     self->resumed = is_pinned(pins);
     error = find_subsystem(controller, &settings);
-    if (!error)
-        error = load(self, object, &settings, pins);
+    if (!error && (error = load(self, object, &settings, pins, walk)) && walk)
+        error = load(self, object, &settings, pins, 0);
     if (!error)
         error = find_maps(self);
     if (!error)

@@ -9,6 +9,7 @@
 #include "cells.h"
 
 #define NO_JOB (-1)
+#define NO_WALK (-1)
 #define LINKS 3                 /* programs that run by themselves */
 
 struct bpf_object;
@@ -32,6 +33,7 @@ struct account {
     struct bpf_link *links[LINKS];
     int resumed;                        /* 1: programs and maps were there already */
     struct bpf_link *pass;              /* the iterator */
+    int walk;                           /* descriptor of the program that does better; or NO_WALK */
     struct cell *cells;                 /* GROUPS of them, shared with the kernel */
     struct state *state;
     int groups, spare;                  /* descriptors of maps */
@@ -51,7 +53,7 @@ void release_unclaimed(struct account *self);
 /* No cell from this place on is in use. */
 uint32_t used(const struct account *self);
 
-/* Lets the kernel go through all tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
+/* Lets the kernel go through the tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
 int pass(struct account *self);
 
 /* Keeps libbpf from writing on stderr. */

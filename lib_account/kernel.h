@@ -96,11 +96,38 @@ struct task_struct {
 
 struct bpf_iter_meta;
 
+/* Iterators that a program moves itself: BPF keeps their state on its stack. */
+struct bpf_iter_css {
+    __u64 opaque[3];
+};
+
+struct bpf_iter_css_task {
+    __u64 opaque[1];
+};
+
 struct bpf_iter__task {
     struct bpf_iter_meta *meta;
     struct task_struct *task;
 };
 
 #pragma clang attribute pop
+
+/* Functions of the kernel for BPF (kernel/bpf/helpers.c and its like); all are there since Linux 6.8. */
+#define FOR_BPF __attribute__((weak, section(".ksyms")))
+
+enum { DESCENDANTS_POST = 3 };      /* BPF_CGROUP_ITER_DESCENDANTS_POST of linux/bpf.h */
+
+void bpf_rcu_read_lock(void) FOR_BPF;
+void bpf_rcu_read_unlock(void) FOR_BPF;
+struct cgroup *bpf_cgroup_acquire(struct cgroup *cgroup) FOR_BPF;
+void bpf_cgroup_release(struct cgroup *cgroup) FOR_BPF;
+struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgroup, int level) FOR_BPF;
+struct cgroup *bpf_task_get_cgroup1(struct task_struct *task, int hierarchy) FOR_BPF;
+int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start, unsigned int order) FOR_BPF;
+struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) FOR_BPF;
+void bpf_iter_css_destroy(struct bpf_iter_css *it) FOR_BPF;
+int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *of, unsigned int flags) FOR_BPF;
+struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) FOR_BPF;
+void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) FOR_BPF;
 
 #endif

@@ -28,16 +28,13 @@ static struct moment this_moment(void)
     return (struct moment){monotonic.tv_sec * 1000000000ull + monotonic.tv_nsec, unix_time(), sysconf(_SC_PAGESIZE)};
 }
 
-int pass(struct account *self)
+/* Visits all tasks. Returns 0 or -errno. */
+static int iterate(struct account *self)
 {
     char nothing[64];           /* the program writes no text */
-    uint32_t places = used(self);
+    int fd = bpf_iter_create(bpf_link__fd(self->pass));
     ssize_t got;
-    int fd;
 
-    for (uint32_t place = 0; place < places; place++)
-        memset(self->cells[place].live, 0, sizeof self->cells->live);
-    fd = bpf_iter_create(bpf_link__fd(self->pass));
     if (fd < 0)
         return fd;
     do
@@ -46,6 +43,24 @@ int pass(struct account *self)
     got = got < 0 ? -errno : 0;
     close(fd);
     return got;
+}
+
+/* Visits the tasks of followed cgroups. Returns 0 or -errno. */
+static int walk(struct account *self)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, run);        /* it is no test: the kernel runs programs of this kind so */
+    int error = bpf_prog_test_run_opts(self->walk, &run);
+
+    return error ? error : run.retval ? -ESRCH : 0;
+}
+
+int pass(struct account *self)
+{
+    uint32_t places = used(self);
+
+    for (uint32_t place = 0; place < places; place++)
+        memset(self->cells[place].live, 0, sizeof self->cells->live);
+    return self->walk == NO_WALK || walk(self) ? iterate(self) : 0;
 }
 
 /* Room for the sums of this many jobs; new ones begin at 0. Returns 0 or -errno. */

@@ -8,9 +8,10 @@ import pytest
 from checkout import CHECKOUT
 from colmet.node import account, emptied
 
-SHARED = ("kernel.h", "cells.h")        # as lib_account/Makefile takes them
+SHARED = ("kernel.h", "cells.h", "task.h")        # as lib_account/Makefile takes them
 OBJECTS = (account.OBJECT, emptied.OBJECT)
-PROGRAMS = {account.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir"), emptied.OBJECT: (b"on_populated",)}
+PROGRAMS = {account.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir", b"on_walk"),
+            emptied.OBJECT: (b"on_populated",)}
 
 
 @pytest.mark.parametrize("kept", OBJECTS, ids=lambda path: path.name)

@@ -45,9 +45,10 @@ def usual(proc=Path("/proc")):
 
 class Account:
     """The jobs of one hierarchy, given by its st_dev. `pins` is a directory (text) in a bpf file system, or "": what is
-    counted stays there when this process ends while there are jobs, and another goes on with it. Raises Unavailable."""
+    counted stays there when this process ends while there are jobs, and another goes on with it. Without `walk` all
+    tasks are visited at each reading, as before Linux 6.8, not just those of jobs. Raises Unavailable."""
 
-    def __init__(self, device, pins=""):
+    def __init__(self, device, pins="", walk=True):
         helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
         self._ffi, self._lib = helper.ffi, helper.lib
         controller, number = hierarchy(device)
@@ -56,7 +57,7 @@ class Account:
         opened = self._ffi.new("struct account **")
         self._pins = Pins(pins, "%s-%d" % (hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16], number))
         code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number,
-                                      os.fsencode(self._pins.path))
+                                      os.fsencode(self._pins.path), walk)
         if code:
             self._pins.close(False)
             raise Unavailable(REFUSALS.get(-code)

@@ -1,0 +1,89 @@
+"""The two ways in which the account visits live tasks: those of cgroups that are followed, or all there are."""
+import platform
+from pathlib import Path
+
+import pytest
+
+from colmet.node.account import Account
+from colmet.node.backends import Unavailable
+from colmet.node.job import Cgroup, Job, directory_key
+from workload import load
+
+pytest_plugins = ("harness",)
+pytestmark = pytest.mark.root
+SYSCALL = "31"              # BPF_PROG_TYPE_SYSCALL, the kind of program that visits cgroup by cgroup (linux/bpf.h)
+AGED = (9, 10)              # cells of `live`: ac_btime and ac_etime change between two readings
+STEPS = ("", "step-1", "step-2")
+
+
+@pytest.fixture(name="open_account")
+def _open_account(root):
+    opened = []
+
+    def make(walk):
+        try:
+            opened.append(Account(root.path.stat().st_dev, walk=walk))
+        except Unavailable as reason:
+            pytest.skip("needs BPF: %s" % reason)
+        return opened[-1]
+    yield make
+    for each in opened:
+        each.close()
+
+
+def programs():
+    """Types of the BPF programs that this process holds open (proc(5), fdinfo)."""
+    found = []
+    for fd in Path("/proc/self/fd").iterdir():
+        try:
+            lines = Path("/proc/self/fdinfo", fd.name).read_text().splitlines()
+        except FileNotFoundError:
+            continue
+        found += [line.split()[1] for line in lines if line.startswith("prog_type:")]
+    return found
+
+
+def stepwise(made):
+    """A `colmet.node.job.Job` with steps in its cgroup, the directories below included."""
+    for name in STEPS[1:]:
+        step = made.path / name
+        step.mkdir()
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            (step / file).write_text((made.path / file).read_text())
+    job = Job(str(made.number))
+    part = Cgroup(str(made.path), directory_key(str(made.path)))
+    part.directories = tuple(str(made.path / name).rstrip("/") for name in STEPS)
+    job.parts = (part,)
+    return job
+
+
+def remove_steps(made):
+    """Take the steps away, once their tasks are back in the job's own cgroup."""
+    for name in STEPS[1:]:
+        for tid in (made.path / name / "tasks").read_text().split():
+            (made.path / "tasks").write_text(tid)
+        (made.path / name).rmdir()
+
+
+def test_both_ways_tell_the_same(root, open_account, tmp_path):
+    made = root.job(31)
+    job = stepwise(made)
+    with load(made, tmp_path, 0.1, 1 << 20, 1 << 20, 1 << 20, 50, 4):
+        moved = made.tasks()
+        for place, tid in enumerate(moved):
+            (made.path / STEPS[place % len(STEPS)] / "tasks").write_text(str(tid))
+        one, two = (open_account(walk).read([job])[job] for walk in (True, False))
+        remove_steps(made)
+    assert one[0][0] == two[0][0] == len(moved) >= 4
+    differing = [place for place, (ours, theirs) in enumerate(zip(one[0], two[0])) if ours != theirs]
+    assert set(differing) <= set(AGED)
+
+
+def test_where_the_kernel_can_only_followed_cgroups_are_visited(open_account):
+    if tuple(map(int, platform.release().split("-")[0].split(".")[:2])) < (6, 8):
+        pytest.skip("needs Linux 6.8: iterators of cgroups in BPF")
+    before = programs()
+    open_account(False)
+    assert programs().count(SYSCALL) == before.count(SYSCALL)
+    open_account(True)
+    assert programs().count(SYSCALL) == before.count(SYSCALL) + 1
