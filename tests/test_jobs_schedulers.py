@@ -93,6 +93,23 @@ def test_where_the_preferred_hierarchy_has_none_another_serves(tree):
         assert sorted(jobs.present()[0].processes()) == [1, 2]
 
 
+def test_the_preferred_hierarchy_serves_when_it_comes_late(tree):
+    make(tree, "memory", "slurm/uid_0/job_1", 1)
+    with look(tree) as jobs:
+        [job] = jobs.present()
+        make(tree, "cpuset", "slurm")           # as slurmd makes it for its first job
+        assert seen(jobs) == {("slurm", "root", "1")} and jobs.present() == [job]
+        make(tree, "cpuset", "slurm/uid_0/job_1", 1)
+        make(tree, "memory", "slurm/uid_0/job_2", 2)
+        assert seen(jobs) == {("slurm", "root", "1")} and jobs.present() == [job]
+        assert [path.parts[-4] for path in job.cgroups] == ["cpuset"]
+        make(tree, "cpuset", "slurm/uid_0/job_2", 2)
+        assert seen(jobs) == {("slurm", "root", "1"), ("slurm", "root", "2")}
+        for hierarchy in ("memory", "cpuset"):
+            shutil.rmtree(str(tree / "sys/fs/cgroup" / hierarchy / "slurm/uid_0/job_1"))
+        assert seen(jobs) == {("slurm", "root", "2")} and jobs.ended() == [job]
+
+
 def test_what_a_job_is_called_goes_with_its_rows(tree):
     make(tree, "cpuset", "oar/alice_3")
     with look(tree) as jobs:

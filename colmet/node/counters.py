@@ -126,12 +126,13 @@ class Group:
 
 
 class Followed(NamedTuple):
-    """A job: its groups by directory, what its directories were, the files that are known, and the row of groups that
-    are no more."""
+    """A job: its groups by directory, what its directories were, the files that are known; of groups that are no more
+    the row, and the places of their files."""
     groups: dict
     directories: list
     files: set
     closed: list
+    past: set
 
 
 class Counters:
@@ -178,11 +179,9 @@ class Counters:
 
     def version(self, job, name):
         """V1 or V2: what tells the metric `name` of it; None where nothing does."""
-        for group in self._groups(job):
-            for file, metric in _CELLS:
-                if file in group.there and METRICS[metric] == name:
-                    return V2 if FILES[file].controller == V2 else V1
-        return None
+        there = self._jobs[job].past.union(*(group.there for group in self._groups(job))) if job in self._jobs else ()
+        controllers = (FILES[file].controller for file, metric in _CELLS if file in there and METRICS[metric] == name)
+        return next((V2 if each == V2 else V1 for each in controllers), None)
 
     def forget(self, job):
         """Close all that is kept of `job`."""
@@ -207,7 +206,7 @@ class Counters:
 
     def _follow(self, job, hierarchies):
         """Take up its directories as they are now."""
-        known = self._jobs.get(job) or Followed({}, [], set(), [])
+        known = self._jobs.get(job) or Followed({}, [], set(), [], set())
         wanted = {}
         for part in job.parts:
             if not isinstance(part, Cgroup):
@@ -227,6 +226,7 @@ class Counters:
         """A group is no more: its counters stay in the sums."""
         group = known.groups.pop(key)
         self._opened -= group.close()
+        known.past.update(group.there)
         if group.row is not None:
             lasting = [value if lasts else MISSING for value, lasts in zip(group.row, _LASTING)]
             known.closed[:] = _folded([known.closed, lasting] if known.closed else [lasting])

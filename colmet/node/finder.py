@@ -165,6 +165,8 @@ class Finder:
     def _adopt(self, path, place):
         """Take up the directory `path` if it is a job's and not known yet."""
         status = directory_status(path)
+        if place.mark and self.trails.superseded(path):
+            return
         if status and self.found.get(path) and self.found[path].cgroup.key == (status.st_dev, status.st_ino):
             return
         identity = status and self._identity(path, place)
@@ -180,9 +182,16 @@ class Finder:
         self._keys.add(key)
         job.parts += (found.cgroup,)
         self._spread(found)
+        self._supersede(job)
         if found.cgroup.closed():
             self._jobs.closed(path)
         self._jobs.look(job)
+
+    def _supersede(self, job):
+        """Leave what was found of `job` in other hierarchies, before the preferred one had anything."""
+        for path, found in list(self.found.items()) if len(job.parts) > 1 else ():
+            if found.job is job and found.place.mark and self.trails.superseded(path):
+                self._remove(path)
 
     def _spread(self, found):
         """Watch and list a job's directory and all below it again."""

@@ -43,6 +43,11 @@ class Trails:
         path = os.path.join(directory, name)
         return self._take(path, further) if further and directory_key(path) else []
 
+    def superseded(self, path):
+        """Whether a hierarchy that goes before that of the directory `path` has come to have what leads there."""
+        top = next((each for each in self.tops if path.startswith(each + "/")), None)
+        return top is not None and self._preferred(top, path[len(top) + 1:].split("/")[0])
+
     def gone(self, path):
         """Forget the directory `path`, which is no more; whether it was on a way."""
         return self._marks.pop(path, None) is not None
