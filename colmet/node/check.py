@@ -39,16 +39,26 @@ def main(argv):
     except Usage as error:
         print("%s: %s" % (PROGRAM, error), file=sys.stderr)
         return 2
-    show(log, values.verbose)
-    if not values.verbose:
-        log.setLevel(logging.CRITICAL + 1)      # what it would say is among the findings
-    collector = Collector(values)               # answers while we look at the rest
-    found = [finding for area in AREAS for finding in area(values)] + list(collector.findings())
+    found = findings(values)
     if values.json:
         print(json.dumps(report(values, found), indent=2, sort_keys=True))
     else:
         print("\n".join(_plain(line) for line in lines(values, found)))
     return 1 if any(finding.fails for finding in found) else 0
+
+
+def findings(values):
+    """All of them, in the order in which they are told."""
+    level = log.level
+    if values.verbose:
+        show(log, values.verbose)
+    else:
+        log.setLevel(logging.CRITICAL + 1)      # what the node would say of it is among the findings
+    try:
+        collector = Collector(values)           # it answers while we look at the rest
+        return [finding for area in AREAS for finding in area(values)] + list(collector.findings())
+    finally:
+        log.setLevel(level)
 
 
 def report(values, found):

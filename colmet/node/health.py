@@ -16,6 +16,7 @@ class Health:
         self.outbox, self.jobs = outbox, jobs
         self.since = time.time_ns()
         self.sampler = None
+        self.budget = None              # the `colmet.node.budget.Budget` where one is kept
         self._statm = None
         self._page = os.sysconf("SC_PAGE_SIZE")
 
@@ -41,11 +42,12 @@ class Health:
                 "sent": counts.sent, "acknowledged": counts.acknowledged, "resent": counts.resent,
                 "dropped_full": counts.dropped_full, "dropped_refused": counts.dropped_refused,
                 "jobs_cut": counts.jobs_cut, "clock_steps": sampler.clock_steps,
-                "lost_events": self.jobs.lost_events}
+                "lost_events": self.jobs.lost_events, "shed": sum(source.shed for source in sampler.sources),
+                "programs_cpu": self.budget.elsewhere.total if self.budget else MISSING}
 
     def _source(self, source):
         return {"since": self.since, "samples": source.samples, "failures": source.failures, "late": source.late,
-                "duration": source.duration, "cpu": source.cpu, "age": source.age}
+                "duration": source.duration, "cpu": source.cpu, "age": source.age, "shed": int(source.shed)}
 
     def _resident(self):
         """Bytes of memory that this process holds."""

@@ -4,6 +4,8 @@ import threading
 from colmet.common.schema import JOB
 from colmet.node.clock import Meter, boottime, next_boundary
 
+NEVER = 2 ** 63 - 1
+
 
 class Source:
     """`backend` (`colmet.node.backends`) with the `tables` (names) that it gives, every `period` ns."""
@@ -11,14 +13,20 @@ class Source:
     def __init__(self, name, backend, tables, period):
         self.name, self.backend, self.period = name, backend, period
         self.of_jobs = any(table.scope == JOB for table in tables)      # extra ticks are for these
+        self.shed = False               # left out to keep --cpu-budget (colmet.node.budget)
         self.due = 0                    # CLOCK_BOOTTIME (ns) of its next tick
         self.samples = self.failures = self.late = 0
         self.duration = self.cpu = 0    # ns spent in it, all in all
         self.age = 0                    # ns: of the rows that the last tick took
         self.kinds = set()              # kinds of failure that were told
+        self._offset = 0                # of the boundaries, as `plan` got it last
 
     def plan(self, now, offset):
         """Its next tick is the first boundary after `now`; returns how many since its last one were left out."""
+        self._offset = offset
+        if self.shed:
+            self.due = NEVER
+            return 0
         due = next_boundary(now, self.period, offset)
         left_out = max(0, (due - self.due) // self.period - 1) if self.due else 0
         self.late += left_out
@@ -31,6 +39,14 @@ class Source:
             self.period, self.due = period, 0
             self.plan(now, offset)
 
+    def leave_out(self):
+        """Give no rows until it is brought back; it stays open."""
+        self.shed, self.due = True, NEVER
+
+    def bring_back(self):
+        """Read it again, from the next boundary on."""
+        self.shed, self.due = False, next_boundary(boottime(), self.period, self._offset)
+
     def spent(self, wall, cpu):
         """Add what was spent on it, as `Meter.lap` gives it."""
         self.duration += wall
@@ -38,6 +54,8 @@ class Source:
 
     def rows(self, guard, jobs):
         """Its rows for this tick; what it raises is its caller's to take. `guard` is `Sampler.guard`."""
+        if self.shed:
+            return {}
         self.samples += 1
         return self.backend.sample(jobs)
 
@@ -57,6 +75,8 @@ class SlowSource(Source):
 
     def rows(self, guard, jobs):
         """The latest rows, {} before the first reading is done."""
+        if self.shed:
+            return {}
         self._jobs = jobs
         self._wanted.set()
         if self._thread is None:

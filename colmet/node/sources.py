@@ -2,6 +2,7 @@
 from pathlib import Path
 
 from colmet.common.metrics import TABLES, colmet
+from colmet.node import budget
 from colmet.node.backends import NAMES, Unavailable, load
 from colmet.node.clock import SECOND
 from colmet.node.source import SlowSource, Source
@@ -33,8 +34,19 @@ class Sources:
         own = there.pop(HEALTH, None)
         if colmet.TABLE.name in settings.tables:
             self.on.append(own or Source(HEALTH, self._health, (colmet.TABLE,), period(HEALTH, settings)))
+        self._keep_budget(there.pop(budget.NAME, None), settings)
         for source in there.values():
             source.close()
+
+    def _keep_budget(self, kept, settings):
+        """Add the one that keeps --cpu-budget, `kept` where that stayed as it was."""
+        window = period(budget.NAME, settings) / SECOND
+        if kept and (kept.backend.per_cent, kept.backend.window) != (settings.cpu_budget, window):
+            kept.close()
+            kept = self._health.budget = None
+        if settings.cpu_budget:
+            self._health.budget = kept.backend if kept else budget.Budget(self._health, settings.cpu_budget, window)
+            self.on.append(kept or Source(budget.NAME, self._health.budget, (), period(budget.NAME, settings)))
 
     def close(self):
         """Close them all."""
@@ -54,12 +66,13 @@ class Sources:
 
 def names():
     """Names that --period takes."""
-    return NAMES + (HEALTH,)
+    return NAMES + (HEALTH, budget.NAME)
 
 
 def period(name, settings):
     """The period of the source `name` in ns."""
-    return int(settings.periods.get(name, settings.sample_period) * SECOND)
+    usual = budget.WINDOW if name == budget.NAME else settings.sample_period
+    return int(settings.periods.get(name, usual) * SECOND)
 
 
 def made_here():

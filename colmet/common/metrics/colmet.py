@@ -19,4 +19,7 @@ TABLE = Table("colmet", NODE, __doc__, (
     counter("clock_steps", "count", "times the wall clock was set by more than 1 s"),
     counter("lost_events", "count", "times the watch on the job directories overflowed; a new listing follows each"),
     counter("jobs_cut", "count", "jobs that did not fit into involved_jobs"),
+    gauge("shed", "count", "1 while the source is left out to keep --cpu-budget; of `node`, how many are"),
+    counter("programs_cpu", "ns", "CPU time of its BPF programs in the tasks of others, an estimate unless "
+            "kernel.bpf_stats_enabled is on; known with --cpu-budget"),
 ), instance="part", default=True)

@@ -1,7 +1,7 @@
 """What the kernel counts for a cgroup, and of which version: read from a real one as the node reads it."""
 import os
 from pathlib import Path
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from colmet.common.mounts import V2, mounted
 from colmet.common.schema import MISSING
@@ -14,20 +14,28 @@ AREA = "cgroups"
 
 class Counted(NamedTuple):
     """What is read: its name, its metric in the table cgroup, the controllers of v1 and of v2 that tell ("": v2 itself
-    does), the option of the kernel, and the metrics."""
+    does; None: v1 never does), the option of the kernel, and the metrics."""
     name: str
     metric: str
-    old: str
+    old: Optional[str]
     new: str
     option: str
     costs: Tuple[str, ...]
 
 
 COUNTED = (
-    Counted("cpu", "cpu", "cpuacct", "", "CONFIG_CGROUP_CPUACCT", ("job.cpu", "account.cpu", "account.explained")),
-    Counted("peak_memory", "memory_peak", "memory", "memory", "CONFIG_MEMCG", ("job.peak_memory",)),
-    Counted("io", "io_read_bytes", "blkio", "io", "CONFIG_BLK_CGROUP", ("job.read_bytes", "job.write_bytes")),
+    Counted("cpu", "cpu", "cpuacct", "", "CONFIG_CGROUP_CPUACCT",
+            ("cgroup.cpu", "cgroup.user", "cgroup.system", "job.cpu", "account.cpu", "account.explained")),
+    Counted("memory", "memory_current", "memory", "memory", "CONFIG_MEMCG",
+            ("cgroup.memory_current", "cgroup.memory_peak", "cgroup.memory_anon", "cgroup.oom_kill",
+             "job.peak_memory")),
+    Counted("io", "io_read_bytes", "blkio", "io", "CONFIG_BLK_CGROUP",
+            ("cgroup.io_read_bytes", "cgroup.io_write_bytes", "job.read_bytes", "job.write_bytes")),
+    Counted("pids", "pids", "pids", "pids", "CONFIG_CGROUP_PIDS", ("cgroup.pids", "cgroup.pids_peak")),
+    Counted("pressure", "cpu_some", None, "", "CONFIG_PSI, and psi=1 on its command line",
+            ("cgroup.cpu_some", "cgroup.memory_some", "cgroup.io_some")),
 )
+ACCOUNTING = {"io": "IO", "pids": "Tasks"}          # systemd's words where they are not the controller's
 
 
 def version(mounts):
@@ -58,8 +66,19 @@ def cgroups(values):
             yield Finding(AREA, name, PART, "%s shows none: kernels since about 6.10 count it only for a cgroup of v1 "
                           "where a limit was once set" % versions[each.metric],
                           "cgroup v2, or --blkio-rule", each.costs, False)
+        elif _only_below(each, path, mounts):
+            yield Finding(AREA, name, ON, "has its controller; tried at the top of a hierarchy, where no counters are",
+                          asked=False)
         else:
             yield Finding(AREA, name, PART, *_lacking(each, path, root, mounts), each.costs, False)
+
+
+def _only_below(counted, path, mounts):
+    """Whether `path` is the top of a hierarchy, where some counters are not, and those below will have them."""
+    here = [mount for mount in mounts if os.path.realpath(mount.point) == path]
+    below = [mount for mount in mounts if counted.old in mount.controllers or counted.new and V2 in mount.controllers
+             and counted.new in _words(mount.point + "/cgroup.controllers")]
+    return bool(here and below)
 
 
 def _read(path, root):
@@ -95,6 +114,10 @@ def _own(root):
 
 def _lacking(counted, path, root, mounts):
     """(why, what to do) where the counter is not there."""
+    if counted.old is None:
+        if version(mounts) != "v2":
+            return "%s is in a hierarchy of v1, or of v2 without it (%s)" % (path, counted.option), "cgroup v2"
+        return "this kernel has none (%s)" % counted.option, "another kernel"
     if any(counted.old in mount.controllers for mount in mounts):
         return "%s has no counter in the hierarchy of %s" % (path, counted.old), ""
     state = _states(root).get(counted.old)
@@ -107,7 +130,7 @@ def _lacking(counted, path, root, mounts):
         if V2 in mount.controllers and counted.new in _words(mount.point + "/cgroup.controllers"):
             return ("the controller %s is not handed down to %s" % (counted.new, path),
                     "echo +%s > %s/cgroup.subtree_control, or %sAccounting=yes in systemd"
-                    % (counted.new, os.path.dirname(path), {"io": "IO"}.get(counted.new, counted.new.title())))
+                    % (counted.new, os.path.dirname(path), ACCOUNTING.get(counted.new, counted.new.title())))
     return ("the controller %s is not mounted" % counted.old,
             "mount -t cgroup -o %s cgroup /sys/fs/cgroup/%s" % (counted.old, counted.old))
 

@@ -12,6 +12,7 @@ from colmet.node.sockets import Endpoint
 
 AREA = "network"
 PATIENCE = 1200 * MS        # for a handshake, from `Collector` on
+LEAST = 300 * MS            # of it, once the rest was looked at
 _PAGE_BYTES = 65536         # of the page, in which the word is soon found
 START = "start colmet-collector there, or give --zeromq-uri"
 
@@ -56,15 +57,18 @@ class Collector:
 
     def _wait(self):
         """Until the native wire answers, or the only one, or time is over."""
-        first = next(iter(self._wires.values()))
-        while not first.connected and boottime() < self._until:
+        first, until = next(iter(self._wires.values())), max(self._until, boottime() + LEAST)
+        while not first.connected:
+            now = boottime()
             poll = select.poll()
             for endpoint in self._wires.values():
                 for fd in endpoint.polls(0, answers=False):
                     poll.register(fd, select.POLLIN)
-            ready = [fd for fd, _ in poll.poll(max(0, self._until - boottime()) / MS)]
+            ready = [fd for fd, _ in poll.poll(max(0, until - now) / MS)]
             for endpoint in self._wires.values():
                 endpoint.lost(ready)
+            if now >= until:
+                break
 
 
 def scraping(values):

@@ -7,10 +7,11 @@ from typing import NamedTuple, Tuple
 from colmet.common.limits import raise_file_limit
 from colmet.common.metrics import jobproc
 from colmet.node.checks import OFF, ON, PART, Finding
+from colmet.node.group_files import FILES
 
 AREA = "rights"
-FEW_FILES = 4096            # for less than a thousand jobs
-FILES_OF_A_JOB = 3          # kept open for each (colmet.node.counters)
+FEW_FILES = 4096            # for a hundred jobs
+FILES_OF_A_JOB = len(FILES)     # kept open for each
 
 
 class Capability(NamedTuple):
@@ -38,7 +39,7 @@ CAPABILITIES = (
 
 
 def give(capability):
-    """What to do where this process lacks `capability`: root in a container, or with a bounding set, may lack it too."""
+    """What to do where this process lacks `capability`; root in a container or with a bounding set may lack it too."""
     if os.geteuid() == 0:
         return "let it have %s (CapabilityBoundingSet= in its unit, --cap-add of a container)" % capability
     return "start colmet-node as root, or with %s (AmbientCapabilities= in its unit)" % capability
@@ -113,5 +114,5 @@ def _files():
     if most == resource.RLIM_INFINITY:
         return Finding(AREA, "files", ON, "any number may be open", asked=False)
     state = ON if most >= FEW_FILES else PART
-    return Finding(AREA, "files", state, "%d may be open, %d for each job" % (most, FILES_OF_A_JOB),
+    return Finding(AREA, "files", state, "%d may be open, at most %d for each job" % (most, FILES_OF_A_JOB),
                    "" if state == ON else "LimitNOFILE=%d in its unit, or ulimit -n" % FEW_FILES, asked=False)
