@@ -66,7 +66,8 @@ def looked_at(finder):
             found.append((False, "%s: no such directory yet" % place.path))
     for scheduler in dict.fromkeys(rule.scheduler for rule in finder.trails.rules):
         here = [each.place.scheduler for each in finder.found.values() if each.place.mark].count(scheduler)
-        found.append((bool(finder.trails.tops), "cgroups of %s: %d here" % ("--rule" if scheduler == SITE else scheduler, here)))
+        whose = "--rule" if scheduler == SITE else scheduler
+        found.append((bool(finder.trails.tops), "cgroups of %s: %d here" % (whose, here)))
     return found
 
 
