@@ -1,5 +1,9 @@
 """Tells at once when a job has lost its last task, before its directory goes: by BPF (lib_account), or with cgroup v2
-by inotify, for which the kernel modifies cgroup.events (the kernel's admin-guide/cgroup-v2.rst)."""
+by inotify, for which the kernel modifies cgroup.events (the kernel's admin-guide/cgroup-v2.rst).
+
+So it does of the directories right below the job's, which are a scheduler's steps: Slurm removes all some ms after the
+last of them is empty, its own slurmstepd being the last task of the job. What the job used is read before.
+"""
 import errno
 import os
 from pathlib import Path
@@ -7,7 +11,7 @@ from pathlib import Path
 from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
-from colmet.node.job import Cgroup
+from colmet.node.job import Cgroup, directory_key
 from colmet.node.watch import WRITTEN, Watches
 
 OBJECT = Path(__file__).with_name("emptied.bpf.o")
@@ -96,8 +100,9 @@ class Emptied:
 
     def __init__(self, attend):
         self._attend, self._way, self.refused = attend, None, {}
-        self._parts = {}            # {part: Job}
-        self._known = {}            # {job: its parts when they were taken up}
+        self._watched = {}          # {job: {inode: Cgroup}}
+        self._jobs = {}             # {inode: job}
+        self._known = {}            # {job: the directories of its parts when they were taken up}
         for kind in (Bpf, Inotify):
             try:
                 self._way = self._way or kind()
@@ -107,28 +112,54 @@ class Emptied:
 
     def follow(self, jobs):
         """Take up those of `jobs`, all that are here, that are new or have new parts, and forget those that went."""
-        changed = [job for job in jobs if self._known.get(job) is not job.parts]
-        if not changed and len(self._known) == len(jobs):
-            return
-        new = [job for job in changed if job not in self._known]
-        parts = {part: job for job in jobs for part in job.parts if isinstance(part, Cgroup)}
-        for part in set(self._parts).difference(parts) if self._way else ():
-            self._way.drop(part)
-        for part in set(parts).difference(self._parts) if self._way else ():
-            self._way.watch(part)
-        self._parts, self._known = parts, {job: job.parts for job in jobs}
+        new = [job for job in jobs if job not in self._known]
+        for job in set(self._known).difference(jobs) if len(self._known) + len(new) > len(jobs) else ():
+            self._watch(job, {})
+            del self._watched[job], self._known[job]
+        for job in jobs:
+            known = self._known.get(job, ())
+            if len(known) != len(job.parts) or any(each is not part.directories for each, part in zip(known, job.parts)):
+                self._known[job] = [part.directories for part in job.parts]
+                self._watch(job, dict(_cgroups(job)))
         if new:
             self._attend(new, {})
 
     def take(self):
         """Take up what happened; nothing where nothing did."""
-        told = self._way.take() if self._way else {}
-        empty = {job: told[part.key[1]] for part, job in self._parts.items() if part.key[1] in told}
+        empty = {}
+        for inode, when in (self._way.take() if self._way else {}).items():
+            if inode in self._jobs:
+                job = self._jobs[inode]
+                empty[job] = max(when, empty.get(job, 0))
         if empty:
             self._attend((), empty)
+
+    def _watch(self, job, wanted):
+        """Watch of `job` the cgroups `wanted` and no others."""
+        watched = self._watched.get(job, {})
+        for inode in set(watched).difference(wanted):
+            self._jobs.pop(inode, None)
+            if self._way:
+                self._way.drop(watched[inode])
+        for inode in set(wanted).difference(watched):
+            self._jobs[inode] = job
+            if self._way:
+                self._way.watch(wanted[inode])
+        self._watched[job] = wanted
 
     def close(self):
         """Stop it."""
         if self._way:
             self._way.close()
             self._way = None
+
+
+def _cgroups(job):
+    """(inode, Cgroup) of each of its directories and of each right below."""
+    for part in job.parts:
+        if isinstance(part, Cgroup):
+            yield part.key[1], part
+            for path in part.directories:
+                key = directory_key(path) if os.path.dirname(path) == part.path else None
+                if key:
+                    yield key[1], Cgroup(path, key)
