@@ -16,7 +16,7 @@ test:
 	@SYSTEM="$(SYSTEM)" scripts/test.sh
 
 lab:
-	@scripts/bootstrap.sh && scripts/lab.sh && .venv/bin/python -m pytest -p no:cacheprovider --durations=3 tests/lab
+	@scripts/bootstrap.sh && scripts/lab.sh && LAB=1 .venv/bin/python -m pytest -p no:cacheprovider --durations=3 tests/lab
 
 bench:
 	@scripts/bench.sh

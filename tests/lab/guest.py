@@ -20,8 +20,8 @@ HOST = "10.0.2.2"           # this machine's loopback, as the guest sees it (qem
 INIT = Path(__file__).with_name("inside") / "init"
 NETWORK = ("virtio_pci", "virtio_net")
 DISKS = ("/dev/nvme0n1", "/dev/nvme1n1")    # one to play with, one for the results
-MACHINE = ("-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-           "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")
+MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-nodefaults", "-no-user-config", "-display", "none",
+           "-no-reboot", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")
 MIB = 1 << 20
 PARAMETERS = "console=ttyS0 quiet panic=-1 cgroup_no_v1=all seconds=%d results=%s"
 HANDOVER = 30               # seconds that a guest has beyond those of its script

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from colmet.node import main
 
-CAPABILITIES = {"NET_ADMIN": 12, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}      # linux/capability.h
+CAPABILITIES = {"DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_ADMIN": 21,
+                "SYS_RESOURCE": 24, "PERFMON": 38, "BPF": 39}       # linux/capability.h
 ALL = tuple(CAPABILITIES)
 VERSION = 0x20080522        # of the two structures of capset(2)
 SECONDS = 120               # patience
@@ -26,15 +27,16 @@ class Node:
         if self.pid == 0:
             code = 70
             try:
-                error = os.open(str(self._said), os.O_WRONLY | os.O_APPEND)
-                os.dup2(error, 1)
-                os.dup2(error, 2)
+                said = os.open(str(self._said), os.O_WRONLY | os.O_APPEND)
+                os.dup2(said, 1)
+                os.dup2(said, 2)
                 if dropped:
                     drop(dropped)
                 code = main.main([str(word) for word in arguments])
             except BaseException:
                 traceback.print_exc()
             finally:
+                sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
 
@@ -54,6 +56,10 @@ class Node:
     def stop(self):
         """End it: its exit code."""
         os.kill(self.pid, signal.SIGTERM)
+        return self.ended()
+
+    def ended(self):
+        """Its exit code, once it ended by itself."""
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
