@@ -24,19 +24,22 @@ size_t netlink_request(uint8_t *message, uint16_t family, uint8_t command, uint3
     return length;
 }
 
-int netlink_reply(const uint8_t *message, size_t length, uint32_t sequence,
-                  const uint8_t **attributes, size_t *size)
+/* Returns 0 or -EBADMSG. */
+static int head_of(const uint8_t *message, size_t length, struct nlmsghdr *header)
+{
+    if (length < sizeof *header)
+        return -EBADMSG;
+    memcpy(header, message, sizeof *header);
+    return header->nlmsg_len < NLMSG_HDRLEN || header->nlmsg_len > length ? -EBADMSG : 0;
+}
+
+int netlink_event(const uint8_t *message, size_t length, const uint8_t **attributes, size_t *size)
 {
     struct nlmsghdr header;
     int32_t error;
 
-    if (length < sizeof header)
+    if (head_of(message, length, &header))
         return -EBADMSG;
-    memcpy(&header, message, sizeof header);
-    if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > length)
-        return -EBADMSG;
-    if (header.nlmsg_seq != sequence)
-        return -EAGAIN;
     if (header.nlmsg_type == NLMSG_ERROR) {
         if (header.nlmsg_len < NLMSG_HDRLEN + sizeof error)
             return -EBADMSG;
@@ -48,6 +51,16 @@ int netlink_reply(const uint8_t *message, size_t length, uint32_t sequence,
     *attributes = message + NLMSG_HDRLEN + GENL_HDRLEN;
     *size = header.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
     return 0;
+}
+
+int netlink_reply(const uint8_t *message, size_t length, uint32_t sequence,
+                  const uint8_t **attributes, size_t *size)
+{
+    struct nlmsghdr header;
+
+    if (head_of(message, length, &header))
+        return -EBADMSG;
+    return header.nlmsg_seq != sequence ? -EAGAIN : netlink_event(message, length, attributes, size);
 }
 
 const uint8_t *netlink_attribute(const uint8_t *attributes, size_t length, uint16_t type, size_t *size)

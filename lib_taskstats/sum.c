@@ -1,4 +1,4 @@
-/* Adds replies of the kernel to a sum: pure, no socket. */
+/* Adds what the kernel says of tasks to a sum: pure, no socket. */
 #include <errno.h>
 #include <linux/taskstats.h>
 #include <stddef.h>
@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include "netlink.h"
-#include "taskstats.h"
+#include "sums.h"
 
-#define MISSING INT64_MIN
+#define TID_AT 128              /* __u32 ac_pid */
+#define PARENT_AT 132           /* __u32 ac_ppid */
+#define AGE_AT 144              /* __u64 ac_etime, us */
+#define PEAK_AT 200             /* __u64 hiwater_rss, KiB */
+#define PROCESS_AT 368          /* __u32 ac_tgid, from version 12 on */
 
 enum fold { ADD, MIN, MAX };
 
@@ -69,26 +73,32 @@ static size_t place(size_t offset, unsigned version, size_t size)
         return offset + 16;
     if (offset < 64)
         return offset + 32;
-    return offset + 48;
+    if (offset < 328)
+        return offset + 48;
+    return offset + 96;         /* behind what freepages, thrashing and compact have too */
 }
 
-static int64_t value_at(const uint8_t *stats, const struct field *field, size_t offset)
+/* The number at `offset` of version 13; MISSING where this record does not reach as far. */
+static int64_t value_at(const struct record *record, size_t offset, size_t width)
 {
     uint32_t narrow;
     uint64_t wide;
 
-    if (field->width == sizeof narrow) {
-        memcpy(&narrow, stats + offset, sizeof narrow);
+    offset = place(offset, record->version, record->size);
+    if (offset + width > record->size)
+        return MISSING;
+    if (width == sizeof narrow) {
+        memcpy(&narrow, record->stats + offset, sizeof narrow);
         return narrow;
     }
-    memcpy(&wide, stats + offset, sizeof wide);
+    memcpy(&wide, record->stats + offset, sizeof wide);
     return wide > INT64_MAX ? INT64_MAX : (int64_t)wide;
 }
 
 static int64_t joined(int64_t sum, int64_t value, uint8_t fold)
 {
-    if (sum == MISSING)
-        return value;
+    if (sum == MISSING || value == MISSING)
+        return sum == MISSING ? value : sum;
     if (fold == MIN)
         return value < sum ? value : sum;
     if (fold == MAX)
@@ -102,27 +112,78 @@ void taskstats_clear(int64_t *cells)
         cells[cell] = MISSING;
 }
 
+int record_find(const uint8_t *attributes, size_t size, struct record *record)
+{
+    uint16_t version;
+    const uint8_t *task = netlink_attribute(attributes, size, TASKSTATS_TYPE_AGGR_PID, &size);
+
+    record->stats = task ? netlink_attribute(task, size, TASKSTATS_TYPE_STATS, &record->size) : NULL;
+    if (!record->stats || record->size < sizeof version)
+        return -EBADMSG;
+    memcpy(&version, record->stats, sizeof version);
+    record->version = version;
+    return 0;
+}
+
+void record_who(const struct record *record, struct who *who)
+{
+    int64_t age = value_at(record, AGE_AT, 8);
+
+    who->tid = (int32_t)value_at(record, TID_AT, 4);
+    who->parent = (int32_t)value_at(record, PARENT_AT, 4);
+    who->process = (int32_t)value_at(record, PROCESS_AT, 4);
+    who->age = age == MISSING ? 0 : (uint64_t)age;
+}
+
+void cells_add(int64_t *cells, const struct record *record)
+{
+    for (int cell = 0; cell < TASKSTATS_CELLS; cell++)
+        cells[cell] = joined(cells[cell], value_at(record, fields[cell].offset, fields[cell].width),
+                             fields[cell].fold);
+}
+
+void sums_clear(struct sums *sums)
+{
+    taskstats_clear(sums->cells);
+    sums->tasks = 0;
+    sums->processes = sums->peak = MISSING;
+}
+
+void sums_add(struct sums *sums, const struct record *record)
+{
+    int64_t peak = value_at(record, PEAK_AT, 8), process = value_at(record, PROCESS_AT, 4);
+
+    cells_add(sums->cells, record);
+    sums->tasks++;
+    if (process != MISSING)
+        process = process == value_at(record, TID_AT, 4);
+    sums->processes = joined(sums->processes, process, ADD);
+    if (peak != MISSING)
+        peak = peak > INT64_MAX >> 10 ? INT64_MAX : peak << 10;
+    sums->peak = joined(sums->peak, peak, MAX);
+}
+
+void sums_join(struct sums *sums, const struct sums *others)
+{
+    for (int cell = 0; cell < TASKSTATS_CELLS; cell++)
+        sums->cells[cell] = joined(sums->cells[cell], others->cells[cell], fields[cell].fold);
+    sums->tasks += others->tasks;
+    sums->processes = joined(sums->processes, others->processes, ADD);
+    sums->peak = joined(sums->peak, others->peak, MAX);
+}
+
 int taskstats_add(const uint8_t *reply, size_t length, uint32_t sequence, int64_t *cells)
 {
-    const uint8_t *attributes, *task, *stats;
+    const uint8_t *attributes;
+    struct record record;
     size_t size;
-    uint16_t version;
     int error = netlink_reply(reply, length, sequence, &attributes, &size);
 
-    if (error)
-        return error;
-    task = netlink_attribute(attributes, size, TASKSTATS_TYPE_AGGR_PID, &size);
-    stats = task ? netlink_attribute(task, size, TASKSTATS_TYPE_STATS, &size) : NULL;
-    if (!stats || size < sizeof version)
-        return -EBADMSG;
-    memcpy(&version, stats, sizeof version);
-    for (int cell = 0; cell < TASKSTATS_CELLS; cell++) {
-        const struct field *field = &fields[cell];
-        size_t offset = place(field->offset, version, size);
-        if (offset + field->width <= size)
-            cells[cell] = joined(cells[cell], value_at(stats, field, offset), field->fold);
-    }
-    return 0;
+    if (!error)
+        error = record_find(attributes, size, &record);
+    if (!error)
+        cells_add(cells, &record);
+    return error;
 }
 
 const char *taskstats_name(int cell)

@@ -1,33 +1,16 @@
 /* The socket: asks the kernel for the tasks by the batch. Sent and received one by one a task costs about twice as
  * much, for each call has a price of its own beside that of making the reply. */
 #define _GNU_SOURCE             /* recvmmsg */
+#include "socket.h"
+
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/taskstats.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include "netlink.h"
-#include "taskstats.h"
-
-#define BATCH 32                /* their replies take 74 kB of the socket's buffer, whose default is 208 KiB */
-#define REPLY_MAX 2048          /* bytes; a reply has 596 in Linux 6.18 */
-
-struct taskstats_socket {
-    int fd;
-    uint16_t family;
-    uint32_t sequence;          /* of the last request sent */
-    uint8_t requests[BATCH * REQUEST_MAX];
-    uint8_t replies[BATCH][REPLY_MAX];
-    struct mmsghdr headers[BATCH];
-    struct iovec places[BATCH];
-};
 
 /* Sends the first `length` bytes of self->requests. Returns 0 or -errno. */
 static int send_requests(struct taskstats_socket *self, size_t length)
@@ -105,12 +88,11 @@ static int ask(struct taskstats_socket *self, const int32_t *tids, int count)
     return send_requests(self, length);
 }
 
-/* Adds the replies to the last `count` requests, which come in their order. One that comes late, after the call
- * that waited for it had failed, is passed over. Returns the number of tasks summed, or -errno. */
-static int add_replies(struct taskstats_socket *self, int count, int64_t *cells)
+/* Gives `take` the replies to the last `count` requests, which come in their order, from the one numbered `first` of
+ * all on. One that comes late, after the call that waited for it had failed, is passed over. Returns 0 or -errno. */
+static int take_replies(struct taskstats_socket *self, int first, int count, taker *take, void *context)
 {
     uint32_t next = self->sequence - count + 1;
-    int summed = 0;
 
     while (next != self->sequence + 1) {
         int got = receive(self, self->sequence + 1 - next);
@@ -118,35 +100,62 @@ static int add_replies(struct taskstats_socket *self, int count, int64_t *cells)
         if (got < 0)
             return got;
         for (int i = 0; i < got; i++) {
-            int error = taskstats_add(self->replies[i], self->headers[i].msg_len, next, cells);
+            const uint8_t *attributes;
+            struct record record;
+            size_t size;
+            int error = netlink_reply(self->replies[i], self->headers[i].msg_len, next, &attributes, &size);
 
             if (error == -EAGAIN)
                 continue;
+            if (!error)
+                error = record_find(attributes, size, &record);
             if (error && error != -ESRCH)
                 return error;
-            summed += !error;
+            if (!error)
+                take(context, first, &record);
+            first++;
             next++;
         }
     }
-    return summed;
+    return 0;
+}
+
+int socket_ask(struct taskstats_socket *self, const int32_t *tids, int count, taker *take, void *context)
+{
+    int error = 0;
+
+    for (int i = 0; i < count && !error; i += BATCH) {
+        int size = count - i < BATCH ? count - i : BATCH;
+
+        error = ask(self, tids + i, size);
+        if (!error)
+            error = take_replies(self, i, size, take, context);
+    }
+    return error;
+}
+
+struct summed {
+    int64_t *cells;
+    int tasks;
+};
+
+static void add_to_cells(void *context, int number, const struct record *record)
+{
+    struct summed *summed = context;
+
+    (void)number;
+    cells_add(summed->cells, record);
+    summed->tasks++;
 }
 
 int taskstats_read(struct taskstats_socket *self, const int32_t *tids, int count, int64_t *cells)
 {
-    int summed = 0;
+    struct summed summed = {cells, 0};
+    int error;
 
     taskstats_clear(cells);
-    for (int i = 0; i < count; i += BATCH) {
-        int size = count - i < BATCH ? count - i : BATCH;
-        int result = ask(self, tids + i, size);
-
-        if (!result)
-            result = add_replies(self, size, cells);
-        if (result < 0)
-            return result;
-        summed += result;
-    }
-    return summed;
+    error = socket_ask(self, tids, count, add_to_cells, &summed);
+    return error ? error : summed.tasks;
 }
 
 /* Each header receives into the place of its number. */

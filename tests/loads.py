@@ -19,6 +19,7 @@ PIECE = 1 << 16     # bytes of each call of read(2) and write(2)
 
 class Process:
     """A job of one process, as sources see it."""
+    parts = ()
 
     def __init__(self, pid, tids=()):
         self.id = str(pid)

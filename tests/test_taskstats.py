@@ -34,6 +34,7 @@ def _helper():
 
 class Listed:
     """A job of these thread ids."""
+    parts = ()
 
     def __init__(self, tids):
         self.tasks = lambda: tids

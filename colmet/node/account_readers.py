@@ -5,25 +5,19 @@ those jobs that it can read: `live` is the number of live tasks and their sums i
 taskstats_default, `total` the first values of the table account, those by tasks, or None; `lost`, how many ends of
 tasks it could not count; and `close()`.
 """
-import errno
 import os
 
 from colmet.common.metrics import account as account_table
 from colmet.common.metrics import taskstats
 from colmet.common.schedulers import rules
-from colmet.node import account, compiled
+from colmet.node import account
+from colmet.node.account_netlink import Netlink
 from colmet.node.account_proc import Proc
 from colmet.node.backends import Unavailable
 from colmet.node.job import directory_key
 from colmet.node.trails import Trails
 
 AUTO = "auto"
-TIMEOUT = 2000      # ms to wait for a reply; the kernel makes it within the call that asks
-REFUSALS = {
-    errno.ENOENT: "this kernel has no taskstats (CONFIG_TASKSTATS), or this is a container with a network of its own",
-    errno.EPERM: "taskstats needs CAP_NET_ADMIN; start colmet-node as root or give it that capability",
-    errno.EPROTONOSUPPORT: "this kernel has no generic netlink",
-}
 
 
 class Bpf:
@@ -100,38 +94,6 @@ class Bpf:
         if key and key not in self._roots and path not in self._trails.tops and self._account(key[0]) is not None:
             self._accounts[key[0]].follow_root(path)
             self._roots.add(key)
-
-
-class Netlink:
-    """All jobs, task by task: the kernel is asked for each (lib_taskstats). `root` and `options` play no part."""
-    name = "netlink"
-    tables = (taskstats.TABLE.name,)
-    lost = 0
-
-    def __init__(self, root, options):
-        helper = compiled.load("_taskstats")
-        self._ffi, self._lib = helper.ffi, helper.lib
-        opened = self._ffi.new("struct taskstats_socket **")
-        code = self._lib.taskstats_open(opened, TIMEOUT)
-        if -code in REFUSALS:
-            raise Unavailable(REFUSALS[-code])
-        compiled.check(code)
-        self._socket = opened[0]
-        self._cells = self._ffi.new("int64_t[]", self._lib.TASKSTATS_CELLS)
-
-    def read(self, jobs):
-        """What lives of all jobs."""
-        return {job: ([self._sum(job.tasks())] + compiled.values(self._ffi, self._cells), None) for job in jobs}
-
-    def close(self):
-        """Closes the socket."""
-        self._lib.taskstats_close(self._socket)
-        self._socket = self._ffi.NULL
-
-    def _sum(self, tids):
-        """Sums the tasks into the cells; returns how many were alive."""
-        tids = compiled.ids(self._ffi, tids)
-        return compiled.check(self._lib.taskstats_read(self._socket, tids, len(tids), self._cells))
 
 
 READERS = (Bpf, Netlink, Proc)

@@ -1,7 +1,8 @@
 """The account of a job: what all its tasks did since `since`, those that ended between two samples included.
 
-Sums over live and ended tasks, from BPF programs in the kernel; a counter never goes back. What the kind of reader
-in `source` cannot know is missing.
+Sums over live and ended tasks, from BPF programs in the kernel or from its records of tasks by netlink; a counter never
+goes back. What the kind of reader in `source` cannot know is missing; rchar, wchar and peak_rss are exact by bpf, lower
+bounds by netlink.
 """
 from colmet.common.schema import JOB, Table, counter, gauge
 
@@ -31,18 +32,20 @@ TABLE = Table("account", JOB, __doc__, (
     counter("majflt", "count", "page faults that needed I/O"),
     counter("nvcsw", "count", "context switches that the tasks asked for"),
     counter("nivcsw", "count", "context switches forced upon the tasks"),
-    counter("rchar", "bytes", "read by read(2) and its like, cache included; exact"),
-    counter("wchar", "bytes", "written by write(2) and its like, cache included; exact"),
-    counter("syscr", "count", "read calls"),
-    counter("syscw", "count", "write calls"),
+    counter("rchar", "bytes", "read by read(2) and its like, cache included; by netlink whole KiB a task"),
+    counter("wchar", "bytes", "written by write(2) and its like, cache included; by netlink whole KiB a task"),
+    counter("syscr", "count", "read calls; not by netlink"),
+    counter("syscw", "count", "write calls; not by netlink"),
     counter("read_bytes", "bytes", "fetched from storage"),
     counter("write_bytes", "bytes", "sent to storage, or to be sent"),
     counter("cancelled_write_bytes", "bytes", "of write_bytes, never written: truncated while in the cache"),
-    counter("peak_rss", "bytes", "most resident memory of any one process", fold="max"),
+    counter("peak_rss", "bytes", "most resident memory of any one process; by netlink of the last program of each",
+            fold="max"),
     counter("cpu", "ns", "CPU time of the job's cgroup since it was made, exact: also of what no record tells"),
     gauge("explained", "ratio", "runtime / cpu: the share of the CPU time of which the tasks are known", code="d",
           fold="min"),
-    counter("exits_lost", "count", "ends of tasks that this node could not count, of any job", fold="max"),
+    counter("exits_lost", "count", "ends of tasks that this node could not count, or could not tell of which job",
+            fold="max"),
     gauge("source", ", ".join("%d=%s" % (place, name) for place, name in enumerate(SOURCES) if name),
           "how the tasks were read", fold="max"),
 ), default=True)
