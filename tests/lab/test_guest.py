@@ -11,9 +11,9 @@ def test_a_script_that_does_not_end_is_killed_and_its_files_come_back(tmp_path):
         pytest.skip(guest.lacking())
     made = image.Image()
     made.add("/lab/greeting", b"hello")
-    result = guest.Guest(tmp_path, made).run("#!/bin/sh\ncp greeting /out/\nuname -r\nsleep 1000\n", seconds=2)
+    result = guest.Guest(tmp_path, made).run("#!/bin/sh\ncp greeting /out/\nuname -r\nsleep 1000\n", seconds=10)
     assert result.code not in (None, 0) and result.files == {"greeting": b"hello"}
-    assert result.console.startswith(guest.Kernel().release)
+    assert guest.Kernel().release in result.console
 
 
 def test_modules_are_loaded_after_those_that_they_need():
