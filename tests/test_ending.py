@@ -98,11 +98,12 @@ def test_several_cgroups_of_a_job_are_added_each_once(tmp_path):
 
 
 def test_counters_that_come_later_are_found(tmp_path):
+    (tmp_path / "cgroup.controllers").write_text("cpu\n")
     followed = Followed(made_of(tmp_path))
-    (tmp_path / "cpuacct.usage").write_text("7\n")
+    (tmp_path / "cpu.stat").write_text("usage_usec 7\n")
     time.sleep(0.1)         # what was not there is looked for the less often the longer it is not
     followed.read()
-    assert followed.end()["cpu"] == 7
+    assert followed.end()["cpu"] == 7000
 
 
 def test_of_a_job_of_which_nothing_is_known_nothing_is_said(bare):

@@ -56,6 +56,7 @@ class Group:
         self.where, self.missing = where, missing
         self.fds = array("i", [-1] * len(FILES))
         self.there = frozenset()        # places of those that were opened
+        self.here = []                  # of `where`, what was there at the last look
         self.kept = {}                  # {cell: its last number} of files that are gone
         self.retry = self.began = boottime()
         self.row, self._pick = None, _picker(self.there)        # of the last reading; what makes it
@@ -63,12 +64,14 @@ class Group:
     def open(self, known):
         """Open what is there by now; `known` are (st_dev, st_ino) of the files of the whole job: each counts once.
         Returns how many were opened. Raises OSError when no more can be."""
-        before, folders = len(self.there), {folder for _, folder in self.where if os.path.isdir(folder)}
-        for place in sorted(self.missing):
-            if folders and not self._needless(place):
-                self._open(place, [each for each in self.where if each[1] in folders], known)
+        before, here = len(self.there), [each for each in self.where if os.path.isdir(each[1])]
+        fresh = {controller for controller, _ in here if here != self.here or controller == V2}
+        for place in sorted(self.missing) if fresh else ():
+            if FILES[place].controller in fresh and not self._needless(place):
+                self._open(place, here, known)
+        self.here = here                # files of v1 come with their directory, of v2 whenever they are enabled
         now = boottime()
-        self.retry = now + min((now - self.began) // 4, _RETRY_NS)
+        self.retry = now + min((now - self.began) // 2, _RETRY_NS)
         self._pick = _picker(self.there)
         return len(self.there) - before
 
