@@ -239,3 +239,16 @@ def test_sources_and_periods_can_change_while_it_runs(make):
             sampler.change([other], set(TABLES), [20 * 10 ** 6])
     run(sampler, lambda: other.backend.readings >= 3, reload)
     assert source.backend.readings == 2 and other.period == 20 * 10 ** 6
+
+
+def test_where_no_rows_of_jobs_are_wanted_their_ends_are_not_followed(make):
+    job = Job("5")
+    history = History(Counters(Path("/")), Ending)
+    sampler = make(Jobs(job), [of_jobs()], Source("job", history, (TABLES["job"],), SECOND))
+    sampler.tick(sampler.sources)
+    assert list(history._endings) == [job]
+    sampler.change(sampler.sources, {TASKSTATS.name}, [SECOND])
+    sampler.tick(sampler.sources)
+    sampler.attend([job], {})
+    assert not history._endings and sampler.history.samples == 1
+    history.close()

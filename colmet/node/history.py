@@ -31,6 +31,12 @@ class History:
             self._of(job).emptied(when)
         self._read(list(new) + list(empty))
 
+    def forget(self):
+        """Let go of all jobs: no rows are wanted any more."""
+        for job in self._endings:
+            self._counters.forget(job)
+        self._endings = {}
+
     def close(self):
         """Free the descriptors that are kept."""
         self._counters.close()

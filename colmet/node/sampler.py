@@ -8,6 +8,7 @@ from logging import DEBUG
 from typing import NamedTuple
 
 from colmet.common import wire
+from colmet.common.metrics.job import TABLE as JOB
 from colmet.node.clock import SECOND, Meter, boottime, ticks_offset
 from colmet.node.draft import Draft
 from colmet.node.log import log
@@ -61,6 +62,8 @@ class Sampler:
     def change(self, sources, wanted, periods):
         """Go on with these, each at its new period (ns)."""
         self.sources, self.wanted = sources, wanted
+        if self.history is not None and not self._remembers():
+            self.history.backend.forget()
         for source, period in zip(sources, periods):
             source.shift(period, boottime(), self._offset)
 
@@ -95,7 +98,7 @@ class Sampler:
         self.duration += boottime() - began
 
     def _end_jobs(self, jobs, ended, draft, meter):
-        if self.history is not None:
+        if self._remembers():
             self.history.samples += 1
             backend = self.history.backend
             self.guard(self.history, meter,
@@ -103,7 +106,12 @@ class Sampler:
 
     def attend(self, new, empty):
         """Between two ticks: jobs that are new, and those that lost their last task, {job: when}."""
-        self.guard(self.history, Meter(), self.history.backend.attend, new, empty)
+        if self._remembers():
+            self.guard(self.history, Meter(), self.history.backend.attend, new, empty)
+
+    def _remembers(self):
+        """Whether rows of jobs that end are wanted."""
+        return self.history is not None and JOB.name in self.wanted
 
     def _keep(self, frames, now):
         dropped = self.outbox.put(self.sequence, frames, now)

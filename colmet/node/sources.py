@@ -31,6 +31,7 @@ class Sources:
                 there.update({name: source} if source else {})
             elif source or self._opens(name, module, settings):
                 self.on.append(source or self._opened)
+                self.on[-1].backend.tables = settings.tables
         own = there.pop(HEALTH, None)
         if colmet.TABLE.name in settings.tables:
             self.on.append(own or Source(HEALTH, self._health, (colmet.TABLE,), period(HEALTH, settings)))

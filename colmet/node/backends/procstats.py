@@ -69,13 +69,13 @@ class Backend:
         if not self._numbers.there:
             self._numbers.close()
             raise Unavailable(NOT_THERE % proc)
-        self._tables = options.tables
+        self.tables = options.tables
 
     def sample(self, jobs):
         """One row of each of its tables; the jobs play no part."""
         numbers = self._numbers.read()
         rows = {procstats.TABLE.name: [(None, "", row(numbers))]}
-        if self._tables is None or cpu.TABLE.name in self._tables:
+        if self.tables is None or cpu.TABLE.name in self.tables:
             rows[cpu.TABLE.name] = [(None, "", cpu_row(numbers))]
         return rows
 

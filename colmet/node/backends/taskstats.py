@@ -23,6 +23,7 @@ class Backend:
         self.reader, self.refused = self._readers.name, self._readers.refused
         self._counters = Counters(root, {"cpu"})
         self._unknown = () if delays_are_counted(root) else DELAYS
+        self.tables = options.tables
 
     def sample(self, jobs):
         """One row of the one table for each job that has tasks; one of the other for each, and a last one when it
@@ -30,6 +31,8 @@ class Backend:
         rows, sums = [], []
         for reader, read in self._readers.read(jobs):
             rows += [(job, "", live[1:]) for job, (live, _) in read.items() if live[0]]
+            if self.tables is not None and account.TABLE.name not in self.tables:
+                continue
             totals = {job: total for job, (_, total) in read.items() if total}
             counted = self._counters.read(list(totals))
             told = [reader.lost, account.SOURCES.index(reader.name)]
