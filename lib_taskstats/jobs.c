@@ -77,7 +77,9 @@ static int is_of(const struct ends *ends, const struct task *task, int job)
 static int is_old(const struct ends *ends, const struct task *task, int job)
 {
     (void)job;
-    return ends->readings - task->told > KEPT && (task->ended || task->group == NOWHERE || job_of(ends, task) != NO_JOB);
+    if (ends->readings - task->told <= KEPT)
+        return 0;
+    return task->ended || task->group == NOWHERE || job_of(ends, task) != NO_JOB;
 }
 
 void ends_forget(struct ends *ends, int job)

@@ -100,7 +100,8 @@ static void note_zero(void *context, int number, const struct record *record)
     zero->tasks = 0;
 }
 
-static int start(struct listener *self, const char *cpus, int hierarchy, int buffer, int timeout_ms)
+static int start(struct listener *self, const char *cpus, int hierarchy, int buffer, int timeout_ms,
+                 int forks)
 {
     int32_t pid = getpid();
     int error = ends_open(&self->ends, "/proc", hierarchy);
@@ -116,7 +117,8 @@ static int start(struct listener *self, const char *cpus, int hierarchy, int buf
     if (error)
         return error;
     self->opened = clock_ns(CLOCK_REALTIME);
-    self->forks = forks_open(buffer);
+    if (forks)
+        self->forks = forks_open(buffer);
     ends_look_around(&self->ends);
     self->stop = eventfd(0, EFD_CLOEXEC);
     if (self->stop < 0)
@@ -135,7 +137,7 @@ int listener_open(struct listener **opened, const char *cpus, int hierarchy, int
         return -ENOMEM;
     self->forks = self->stop = -EBADF;
     pthread_mutex_init(&self->lock, NULL);
-    error = start(self, cpus, hierarchy, buffer, timeout_ms);
+    error = start(self, cpus, hierarchy, buffer, timeout_ms, *forks);
     if (error) {
         listener_close(self);
         return error;

@@ -7,8 +7,9 @@
 struct listener;
 
 /* Listens on the CPUs `cpus` ("0-7") with room for `buffer` bytes of records. `hierarchy` is the number of that of the
- * cgroups, as in /proc/self/cgroup, 0: cgroup v2. `forks` is set to 0, or to -errno where the kernel does not tell
- * which process begins which (CONFIG_PROC_EVENTS): then those that were never listed are told by their parents.
+ * cgroups, as in /proc/self/cgroup, 0: cgroup v2. With `forks` 1 it is told which process begins which, and `forks`
+ * set to 0, or to -errno where the kernel does not tell (CONFIG_PROC_EVENTS); without that, those that were never
+ * listed are told by their parents.
  * Returns 0 or -errno, as taskstats_open; -EINVAL: not from within a container. */
 int listener_open(struct listener **opened, const char *cpus, int hierarchy, int buffer, int timeout_ms, int *forks);
 

@@ -26,12 +26,12 @@ class Listener:
     """The jobs that are cgroups of the hierarchy whose st_dev is `device`, with all their tasks since they began or
     were read first. Raises Unavailable."""
 
-    def __init__(self, device, buffer=BUFFER):
+    def __init__(self, device, buffer=BUFFER, forks=True):
         helper = compiled.load("_taskstats")
         self._ffi, self._lib = helper.ffi, helper.lib
         self.device = device
         number = account.hierarchy(device)[1]
-        opened, forks = self._ffi.new("struct listener **"), self._ffi.new("int *")
+        opened, forks = self._ffi.new("struct listener **"), self._ffi.new("int *", forks)
         code = self._lib.listener_open(opened, CPUS.read_text().strip().encode(), number, buffer, TIMEOUT, forks)
         if -code in REFUSALS:
             raise Unavailable(REFUSALS[-code])

@@ -1,4 +1,4 @@
-"""The account of jobs by netlink, against BPF, against what was started, and against what the kernel says it dropped."""
+"""The account of jobs by netlink against BPF, against what was started and what the kernel says that it dropped."""
 import os
 import signal
 import sys
@@ -125,6 +125,28 @@ def test_of_20000_short_processes_each_is_counted_once_and_no_counter_goes_back(
         look()
         assert before[-1]["processes_started"] == before[-1]["processes_ended"] == ended
         assert before[-1]["exits_lost"] == before[-1]["tasks"] == 0
+
+
+def test_at_20000_ends_a_second_neither_reader_loses_any(root, open_source, tmp_path):
+    both, made = [open_source(reader) for reader in ("bpf", "netlink")], root.job(11)
+    job = found(made)
+    for source in both:
+        total(source, job)
+    ended, _ = explode(made, compiled(tmp_path), 2 * SHORT, rate=20000)
+    for source in both:
+        seen = total(source, job)
+        assert seen["processes_ended"] == seen["processes_started"] == ended and seen["exits_lost"] == 0
+
+
+def test_without_the_proc_connector_parents_tell(root, tmp_path):
+    made, listener = root.job(12), account_netlink.Listener(account.usual(), forks=False)
+    job = found(made)
+    listener.read([job])
+    ended, _ = explode(made, compiled(tmp_path), SHORT, rate=3000, meanwhile=lambda: listener.read([job]))
+    counted = listener.read([job])[job][1][TOTALS.index("processes_ended")]
+    dropped, unattributed = listener.dropped, listener.unattributed
+    listener.close()
+    assert dropped == 0 and counted <= ended <= counted + unattributed and counted > ended * 0.9
 
 
 def test_what_there_was_no_room_for_is_counted(root, tmp_path):

@@ -1,0 +1,229 @@
+"""The cost of the account: for each live task, each that ends and each job, by each reader; beside 0.6.10 and psutil.
+
+Own CPU time of the sources, sampled in this process over sleeping tasks in real cgroups, with what the programs in the
+kernel took by its own meter (kernel.bpf_stats_enabled). Last, a loop of fork and exec in a job with a whole node beside
+it and without, in turns. Needs root and cgroup v1.
+"""
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+from common import cpu, machine, old_programs, say, show
+import bombs
+import jobs
+from node import fill
+from old import OldProgram
+from programs import Program, free_port
+
+from colmet.common.metrics import account
+from colmet.node.backends import Unavailable, cgroup, taskstats
+from colmet.node.job import Cgroup, Job, directory_key
+
+JOBS, SMALL, LARGE = 50, (1, 1), (10, 10)       # processes of a job, threads of each
+SAMPLES, OLD_TICKS = 15, 10
+SECONDS, RATE = 20, 20000                       # of ends of processes; RATE a second, if the machine bears it
+ROUNDS, SPAWNS = 20, 400
+METER = Path("/proc/sys/kernel/bpf_stats_enabled")
+ENDED = [metric.name for metric in account.TABLE.metrics].index("processes_ended")
+LOST = [metric.name for metric in account.TABLE.metrics].index("exits_lost")
+LOOP = """
+import os, sys, time
+begin = time.monotonic()
+for _ in range(int(sys.argv[1])):
+    os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+print(time.monotonic() - begin)
+"""
+
+
+@contextmanager
+def metered():
+    """The kernel measures the time of BPF programs."""
+    before = METER.read_text()
+    METER.write_text("1")
+    try:
+        yield
+    finally:
+        METER.write_text(before)
+
+
+def in_kernel():
+    """ns that the BPF programs took of which this process has descriptors."""
+    found = {}
+    for each in Path("/proc/self/fdinfo").iterdir():
+        try:
+            fields = dict(line.split(":\t", 1) for line in each.read_text().splitlines() if ":\t" in line)
+        except FileNotFoundError:
+            continue
+        if "run_time_ns" in fields:
+            found[fields["prog_id"]] = int(fields["run_time_ns"])
+    return sum(found.values())
+
+
+def options(root, reader):
+    """What the sources are told."""
+    return SimpleNamespace(tables=None, task_reader=reader, cpuset_rootpath=[str(root.path)], scheduler="none", rule=(),
+                           account_pins="", blkio_rule=False, reset_peak=False)
+
+
+def found(root):
+    """The jobs below `root` as a node finds them."""
+    made = []
+    for job in root.jobs:
+        made.append(Job(str(job.number)))
+        made[-1].parts = (Cgroup(str(job.path), directory_key(str(job.path))),)
+    return made
+
+
+def sources(root):
+    """{name: a function that makes what samples}."""
+    def of(module, reader=""):
+        return lambda: module.Backend(Path("/"), options(root, reader))
+    return {"table cgroup": of(cgroup), "account by bpf": of(taskstats, "bpf"),
+            "account by netlink": of(taskstats, "netlink"), "live tasks by proc": of(taskstats, "proc")}
+
+
+def sampled(make, all_jobs):
+    """Median CPU time of a sample in us; None where this machine refuses."""
+    try:
+        backend = make()
+    except Unavailable:
+        return None
+    spent = []
+    for _ in range(SAMPLES + 2):
+        before = time.process_time_ns()
+        backend.sample(all_jobs)
+        spent.append((time.process_time_ns() - before) / 1000)
+    backend.close()
+    return statistics.median(spent[2:])
+
+
+def by_psutil(all_jobs):
+    """Median CPU time in us of what psutil reads of the processes of all jobs, made before; None without psutil."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    processes = [psutil.Process(pid) for job in all_jobs for pid in job.processes()]
+    spent = []
+    for _ in range(5):
+        before = time.process_time_ns()
+        for process in processes:
+            with process.oneshot():
+                process.cpu_times(), process.memory_info(), process.num_threads(), process.num_ctx_switches()
+                process.io_counters()
+        spent.append((time.process_time_ns() - before) / 1000)
+    return statistics.median(spent)
+
+
+def by_old(root):
+    """CPU time in us of a tick of 0.6.10."""
+    with tempfile.TemporaryDirectory(prefix="colmet-bench-") as folder:
+        arguments = ["--cpuset_rootpath", root.path, "-s", "1", "--zeromq-uri", "tcp://127.0.0.1:%d" % free_port()]
+        with OldProgram(old_programs(), "colmet-node", arguments, Path(folder)) as old:
+            time.sleep(4)
+            before, begin = cpu(old.pid), time.monotonic()
+            time.sleep(OLD_TICKS)
+            return (cpu(old.pid) - before) / 1000 / (time.monotonic() - begin)
+
+
+def living():
+    """Rows [name, us a job, us a task, ms a sample of all]."""
+    spent = {}
+    for processes, threads in (SMALL, LARGE):
+        with jobs.Root() as root:
+            fill(root, JOBS, processes, threads)
+            all_jobs = found(root)
+            for name, make in sources(root).items():
+                say("%s, %d tasks ..." % (name, JOBS * processes * threads))
+                spent.setdefault(name, []).append(sampled(make, all_jobs))
+            spent.setdefault("psutil, processes", []).append(by_psutil(all_jobs))
+            spent.setdefault("0.6.10, all that it does", []).append(by_old(root))
+    rows, more = [], JOBS * (LARGE[0] * LARGE[1] - SMALL[0] * SMALL[1])
+    for name, (few, many) in spent.items():
+        if few is None:
+            rows.append([name, "not here", "", ""])
+        else:
+            rows.append([name, "%.1f" % (few / JOBS), "%.2f" % ((many - few) / more), "%.2f" % (many / 1000)])
+    return rows
+
+
+def ending(reader, program):
+    """A row [reader, processes, a second, us an end here, us an end in the kernel, lost, unaccounted]."""
+    with jobs.Root() as root:
+        try:
+            backend = taskstats.Backend(Path("/"), options(root, reader))
+        except Unavailable:
+            return [reader, "not here"] + [""] * 5
+        backend.sample([])
+        job = root.job(1)
+        all_jobs = found(root)
+        backend.sample(all_jobs)
+        own, kernel = resource.getrusage(resource.RUSAGE_SELF), in_kernel()
+        count, rate = bombs.explode(job, program, SECONDS, rate=RATE)
+        [values] = [row[2] for row in backend.sample(all_jobs)["account"]]
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        used = (after.ru_utime + after.ru_stime - own.ru_utime - own.ru_stime) * 1e6 / count
+        row = [reader, count, "%.0f" % rate, "%.2f" % used, "%.2f" % ((in_kernel() - kernel) / 1000 / count),
+               values[LOST], count - values[ENDED]]
+        backend.close()
+    return row
+
+
+def looped(job):
+    """s that a loop of fork and exec in `job` took."""
+    return float(job.run(sys.executable, "-S", "-E", "-c", LOOP, SPAWNS, stdout=subprocess.PIPE).communicate()[0])
+
+
+def paired(reader, folder):
+    """A row [reader, us of a fork and exec without a node, the median difference with one, its quartiles]."""
+    without, differences = [], []
+    with jobs.Root() as root:
+        job = root.job(1)
+        arguments = ["--cpuset_rootpath", root.path, "-s", "1", "--zeromq-uri", "tcp://127.0.0.1:%d" % free_port(),
+                     "--account-pins", "", "--task-reader", reader]
+        for turn in range(ROUNDS):
+            took = {}
+            for on in ((True, False), (False, True))[turn % 2]:
+                if on:
+                    with Program("colmet.node.main", arguments, folder):
+                        time.sleep(1.5)
+                        took[on] = looped(job)
+                else:
+                    time.sleep(0.2)
+                    took[on] = looped(job)
+            without.append(took[False] * 1e6 / SPAWNS)
+            differences.append((took[True] - took[False]) * 1e6 / SPAWNS)
+    low, middle, high = statistics.quantiles(differences, n=4)
+    return [reader, "%.0f" % statistics.median(without), "%+.1f" % middle, "%+.1f to %+.1f" % (low, high)]
+
+
+def main():
+    """Measure and print the tables."""
+    if jobs.lacking():
+        sys.exit(jobs.lacking())
+    old_programs()
+    with metered(), tempfile.TemporaryDirectory(prefix="colmet-bench-") as name:
+        folder = Path(name)
+        live = living()
+        say("ends of processes ...")
+        program = bombs.compiled(folder)
+        ends = [ending(reader, program) for reader in ("bpf", "netlink")]
+        say("fork and exec ...")
+        pairs = [paired(reader, folder) for reader in ("bpf", "netlink")]
+    print(machine())
+    show("CPU time of a sample: %d jobs of %d processes of %d threads" % ((JOBS,) + LARGE),
+         ["what", "us a job of one task", "us a further task", "ms all"], live)
+    show("Ends of processes for %d s, %d a second if the machine bears it" % (SECONDS, RATE),
+         ["reader", "ended", "a second", "us each, node", "us each, BPF", "exits_lost", "not counted"], ends)
+    show("fork and exec of /bin/true in a job, us, node at 1 s, %d pairs of %d" % (ROUNDS, SPAWNS),
+         ["reader", "without node", "with, more", "quartiles"], pairs)
+
+
+if __name__ == "__main__":
+    main()
