@@ -108,3 +108,12 @@ def test_new_jobs_are_told_once_and_those_that_went_are_forgotten(tmp_path):
         emptied.follow([])
         emptied.follow([job])
     assert told == [([job], {}), ([job], {})]
+
+
+def test_who_looks_at_a_new_job_does_not_cost_it_the_tick_that_its_first_task_asks_for():
+    with cgroups.v1("cpuset") as tree, closing(Jobs(HERE, [str(tree.root)])) as jobs:
+        tree.make("alice_12")
+        [job] = jobs.present()
+        tree.sleeper("alice_12")
+        Followed(job).read()
+        assert jobs.wait(cgroups.until(60))

@@ -65,11 +65,10 @@ class Ending:
         seen, when = self.job.seen
         if seen and not self._told and boottime() - when < _FRESH_NS:
             return False                        # a source of this tick has listed them, need not do it again
-        return not self.job.tasks()
+        return not any(len(part.tasks()) for part in self.job.parts)    # not the job's: no source has seen them
 
     def emptied(self, when):
         """The kernel told that a cgroup of it lost its last task at `when`, CLOCK_BOOTTIME."""
-        self.job.started = True
         self._told = time.time_ns() - (boottime() - when), when
 
     def take(self, row, alive, empty):
@@ -78,7 +77,7 @@ class Ending:
         if row is not None:
             peak = max(row[_PEAK], self._row[_PEAK])
             self._row = row[:_PEAK] + [peak] + row[_PEAK + 1:]
-        if not empty or not (self.job.started or self._row[_CPU] > 0):
+        if not empty or not (self.job.started or self._told or self._row[_CPU] > 0):
             self._emptied, self._told, self._final = None, None, False
             return False
         if self._emptied is None and (alive or self._told):
