@@ -117,9 +117,9 @@ class Emptied:
             self._watch(job, {})
             del self._watched[job], self._known[job]
         for job in jobs:
-            known = self._known.get(job, ())
-            if len(known) != len(job.parts) or any(each is not part.directories for each, part in zip(known, job.parts)):
-                self._known[job] = [part.directories for part in job.parts]
+            known, now = self._known.get(job, ()), [part.directories for part in job.parts]
+            if len(known) != len(now) or any(one is not other for one, other in zip(known, now)):
+                self._known[job] = now
                 self._watch(job, dict(_cgroups(job)))
         if new:
             self._attend(new, {})
