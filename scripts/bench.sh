@@ -6,8 +6,9 @@ begin
 
 scripts/bootstrap.sh
 scripts/peer.sh
-.venv/bin/python -m pip --disable-pip-version-check install --quiet "elasticsearch<9"     # its helpers are a peer of bench/elasticsearch.py
-for file in bench/node.py bench/collector.py bench/elasticsearch.py; do
+# Peers of bench/elasticsearch.py and bench/account.py.
+.venv/bin/python -m pip --disable-pip-version-check install --quiet "elasticsearch<9" psutil
+for file in bench/node.py bench/account.py bench/collector.py bench/elasticsearch.py; do
     say "$file"
     .venv/bin/python "$file"
 done
