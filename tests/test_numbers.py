@@ -24,7 +24,8 @@ def test_a_word_that_comes_again_is_summed_up_to_the_greatest_number():
 def test_a_line_is_told_by_its_first_word():
     text = b"some avg10=0.06 avg60=0.21 total=8537362\nfull avg10=0.00 total=41\n"
     fields = [Field(0, "total", line="some"), Field(0, "total", line="full"),
-              Field(0, "avg10", decimals=2, line="some"), Field(0, "total"), Field(0, "total", line="none"), Field(0, "total", decimals=3, line="full")]
+              Field(0, "avg10", decimals=2, line="some"), Field(0, "total"), Field(0, "total", line="none"),
+                  Field(0, "total", decimals=3, line="full")]
     assert parse(text, fields) == [8537362, 41, 6, 8537403, MISSING, 41000]
 
 

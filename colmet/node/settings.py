@@ -96,8 +96,8 @@ OPTIONS = (
     Option(("--blkio-rule",), "have cgroup v1 count a job's I/O: a limit that nothing meets is set in its blkio cgroup "
            "on each disk, and taken away", False, bool, group=SOURCES),
     Option(("--cpu-budget",), "most CPU time that colmet-node may take, in per cent of one core: above it, sources "
-           "that jobs can do without are left out, and come back when there is room; 0: no limit", 0, number, "%", "PERCENT",
-           check=budget_fault),
+           "that jobs can do without are left out, and come back when there is room; 0: no limit", 0, number, "%",
+           "PERCENT", check=budget_fault),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
     Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
            check=lambda text: text and name_fault(text)),

@@ -1,6 +1,6 @@
 /* bomb SECONDS WORKERS [RATE]: each worker begins processes that end at once, RATE of them a second (0: as many as it
- * can), with vfork, which costs less than the end of a process itself. Then says "PROCESSES SECONDS", workers and itself
- * included. */
+ * can), with vfork, which costs less than the end of a process itself. Then says "PROCESSES SECONDS", workers and
+ * itself included. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

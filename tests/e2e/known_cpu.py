@@ -48,8 +48,8 @@ class Run:
         self.before = self.cpu = self.counted = 0
 
     def wait(self, lasting):
-        """Wait for its end, and `lasting` s more. `cpu` is then what it used in the job, `before` what before, by wait4(2), `counted` what
-        the kernel counted for the cgroup, in ns."""
+        """Wait for its end, and `lasting` s more. `cpu` is then what it used in the job, `before` what before, by
+        wait4(2), `counted` what the kernel counted for the cgroup, in ns."""
         self.before = int(self.process.stdout.readline())
         _, status, usage = reap(os.P_PID, self.process.pid, lasting)
         self.process.returncode = status

@@ -1,5 +1,5 @@
-"""``colmet-node check`` and colmet-node where one right after the other is taken away: what line tells of it, and what is
-still measured."""
+"""``colmet-node check`` and colmet-node where one right after the other is taken away: what line tells of it, and
+what is still measured."""
 import ctypes
 import json
 import os
