@@ -68,14 +68,15 @@ static int add_group(struct account *self, uint64_t id, uint32_t parent, enum ki
 int account_follow(struct account *self, uint64_t id, uint64_t parent, int job, uint64_t start)
 {
     uint32_t place = place_of(self, id), above = place_of(self, parent);
-    int step = above != NOWHERE && self->cells[above].kind != ROOT, error = 0;
+    enum kind kind = job < 0 ? ROOT : above != NOWHERE && self->cells[above].kind != ROOT ? STEP : TOP;
+    int error = 0;
 
     if (place == NOWHERE) {
-        error = add_group(self, id, above, job < 0 ? ROOT : step ? STEP : TOP, &place);
+        error = add_group(self, id, above, kind, &place);
         if (!error)
             self->fresh[place] = self->any_fresh = 1;
-    } else if (job < 0) {
-        self->cells[place].kind = ROOT;
+    } else {
+        self->cells[place].kind = kind;         /* on_mkdir did not know yet what the one above is */
     }
     if (!error)
         self->owners[place] = (struct owner){id, job};

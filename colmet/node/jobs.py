@@ -145,6 +145,7 @@ class Jobs:
             self._silent_until = None
             self._ids[id] += 1
             self._empty[job] = job.start_boot
+            log.debug("job %s of %s is here", id, user or "nobody known")
         if status is not None:
             made = min(status.st_mtime_ns, status.st_ctime_ns)      # no cgroup file system gives the birth itself
             job.began(job.start_boot - max(0, job.start - made))
