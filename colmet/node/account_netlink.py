@@ -82,9 +82,8 @@ class Listener:
         if job not in self._numbers:
             self._numbers[job] = self._free.pop() if self._free else len(self._numbers)
         self._known[job] = paths
-        for path in paths:
-            code = self._lib.listener_follow(self._listener, self._numbers[job], os.fsencode(inside(os.path.realpath(path))),
-                                             job.start)
+        for path in map(os.path.realpath, paths):
+            code = self._lib.listener_follow(self._listener, self._numbers[job], os.fsencode(inside(path)), job.start)
             if code != -errno.ENOSPC:
                 compiled.check(code)
 
