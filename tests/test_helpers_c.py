@@ -18,7 +18,8 @@ ASK = """
 from pathlib import Path
 from types import SimpleNamespace
 from colmet.node.backends import Unavailable, load
-options = SimpleNamespace(task_reader="auto", cpuset_rootpath=[], scheduler="none", rule=(), account_pins="")
+options = SimpleNamespace(tables=None, task_reader="auto", cpuset_rootpath=[], scheduler="none", rule=(),
+                          account_pins="")
 for name in ("taskstats", "procstats", "jobproc"):
     try:
         for reader, reason in load(name).Backend(Path("/"), options).refused.items():
