@@ -33,18 +33,26 @@ install_packages() {
     esac
 }
 
-# install_stopped NAME: a package that brings a service of its name, which starts neither now nor at the next boot.
+# install_stopped PACKAGE...: those that are not here yet. Services that they bring start neither now nor at the next
+# boot.
 install_stopped() {
+    missing=
+    for package in "$@"; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
     policy=/usr/sbin/policy-rc.d        # what packages of Debian ask before they start a service
     if [ ! -e "$policy" ]; then
         policy_made=$policy
         printf '#!/bin/sh\nexit 101\n' > "$policy"
         chmod 755 "$policy"
     fi
-    install_packages "$1"
+    install_packages $missing
     remove_policy
     if command -v systemctl >/dev/null 2>&1; then
-        systemctl --quiet disable "$1" >&2 || true
+        dpkg -L $missing | sed -n 's#^/etc/init\.d/##p; s#.*/systemd/system/\([^/@]*\.service\)$#\1#p' |
+            xargs -r systemctl --quiet disable >&2 || true
     fi
 }
 

@@ -1,9 +1,12 @@
 """The two ways in which the account visits live tasks: those of cgroups that are followed, or all there are."""
 import platform
+import subprocess
 from pathlib import Path
 
+import jobs
 import pytest
 
+from colmet.common.metrics import account as declared
 from colmet.node.account import Account
 from colmet.node.backends import Unavailable
 from colmet.node.job import Cgroup, Job, directory_key
@@ -87,3 +90,28 @@ def test_where_the_kernel_can_only_followed_cgroups_are_visited(open_account):
     assert programs().count(SYSCALL) == before.count(SYSCALL)
     open_account(True)
     assert programs().count(SYSCALL) == before.count(SYSCALL) + 1
+
+
+def test_a_job_keeps_its_sums_though_the_directory_above_was_unknown_when_it_came(root, open_account):
+    account = open_account(True)
+    account.follow_root(str(root.path))
+    user, path = root.path / "uid_5", root.path / "uid_5" / "job_32"
+    jobs.make(user)
+    jobs.make(path)         # the programs take it up by themselves, as a part of what is above it
+    command = 'echo 0 > "$1/tasks"; for each in 1 2 3; do /bin/true; done; echo; read -r line'
+    try:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(["sh", "-c", command, "sh", path], **pipes) as child:
+            child.stdout.readline()
+            job = Job("32")
+            job.parts = (Cgroup(str(path), directory_key(str(path))),)
+            account.follow_root(str(user))
+            live, _ = account.read([job])[job]
+            assert live[0] == 1
+        jobs.remove(path)
+        _, total = account.read([])[job]
+    finally:
+        jobs.remove(path)
+        jobs.remove(user)
+    sums = dict(zip((metric.name for metric in declared.TABLE.metrics), total))
+    assert sums["processes_started"] == sums["processes_ended"] == 4

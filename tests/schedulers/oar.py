@@ -8,8 +8,8 @@ from pathlib import Path
 from schedulers.leftovers import left, remove
 from schedulers.machine import HOST, Machine
 
-INSTALL = "apt install --no-install-recommends oar-server oar-server-pgsql oar-node oar-user oar-user-pgsql postgresql " \
-    "openssh-server (make test SYSTEM=1 does)"
+INSTALL = ("apt install --no-install-recommends oar-server oar-server-pgsql oar-node oar-user oar-user-pgsql postgresql"
+           " openssh-server (make test SYSTEM=1 does)")
 PROGRAMS = ("Almighty", "oarsub", "oarnodesetting", "sshd", "pg_ctlcluster")
 ROOTS = ("oar",)
 LINKS = (Path("/dev/cpuset"), Path("/dev/oar_cgroups_links"))     # that its job manager makes

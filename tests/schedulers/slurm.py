@@ -1,4 +1,4 @@
-"""A real Slurm, from Debian's packages, in a machine of its own: two nodes, each with a slurmd of its own, cgroup v1."""
+"""A real Slurm, from Debian's packages, in a machine of its own: two nodes, each with its slurmd, cgroup v1."""
 import os
 
 from schedulers.leftovers import left, remove

@@ -15,7 +15,7 @@ TABLES = ("account", "cgroup")       # with a row of each job as soon as it is f
 
 
 class Stand:
-    """`scheduler` runs; `watch` sees what happens to its jobs, in `patterns` of directories. All else is in `folder`."""
+    """`scheduler` runs; `watch` sees what happens to its jobs, with directories as `patterns`; files are in `folder`."""
 
     def __init__(self, scheduler, patterns, folder):
         self.scheduler, self.loads, self.watch = scheduler, Loads(scheduler), Watch(patterns, folder / "node.err")
@@ -61,10 +61,10 @@ class Stand:
         assert told[-1].end - CLOCKS <= row["end"] / SECOND
         assert END_SOURCES[row["end_source"]] == "last sample" or row["end"] / SECOND <= gone + CLOCKS
         assert row["cpu"] / SECOND <= self.used(job) + CLOCKS
-        print("%s %s: found %.0f ms after its directory came, first row %.0f ms after it; it went %.0f ms after its last "
-              "task, %.0f ms after the last process of the user; CPU %.1f of %.1f ms" % (
+        print("%s %s: found %.0f ms after its directory came, first row %.0f ms after it; that went %.0f ms after its "
+              "last task, %.0f ms after the last process of the user; CPU %.1f of %.1f ms, end by %s" % (
                   name, job, (self.watch.found[job] - came) * 1e3, (first - came) * 1e3, (gone - occupied) * 1e3,
-                  (gone - told[-1].end) * 1e3, row["cpu"] / 1e6, self.used(job) * 1e3))
+                  (gone - told[-1].end) * 1e3, row["cpu"] / 1e6, self.used(job) * 1e3, END_SOURCES[row["end_source"]]))
 
     def check_cpu(self, names):
         """What the tasks of most jobs tell is in their rows: of each there may be a moment that was too short."""
