@@ -15,7 +15,7 @@ TABLES = ("account", "cgroup")       # with a row of each job as soon as it is f
 
 
 class Stand:
-    """`scheduler` runs; `watch` sees what happens to its jobs, with directories as `patterns`; files are in `folder`."""
+    """`scheduler` runs; `watch` sees what happens to its jobs, by `patterns` of directories; files are in `folder`."""
 
     def __init__(self, scheduler, patterns, folder):
         self.scheduler, self.loads, self.watch = scheduler, Loads(scheduler), Watch(patterns, folder / "node.err")
