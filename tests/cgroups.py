@@ -1,5 +1,6 @@
 """Real cgroups for tests: made under names of their own in the hierarchies of this machine, and removed with the block.
 And the little that tests of `colmet.node.jobs` share."""
+import fcntl
 import os
 import subprocess
 import time
@@ -75,6 +76,17 @@ def patiently(remove):
             if time.monotonic() > end:
                 raise
             time.sleep(0.01)
+
+
+@contextmanager
+def schedulers_names():
+    """No other test, of any run on this machine, has meanwhile real cgroups of names like those of a scheduler."""
+    descriptor = os.open(str(BASE), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ look which cgroups `colmet run` leaves on the machine.
 
 When CI is set, a skip that no line of ``tests/expected-skips`` expects makes the run fail.
 """
+import logging
 import os
 import re
 from pathlib import Path
@@ -64,6 +65,16 @@ def pytest_runtest_logreport(report):
     """Show a test by the name that it can be run by, without the group that pytest-xdist appends."""
     if hasattr(report, "node"):         # it comes from a worker
         report.nodeid = GROUP.sub("", report.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before():
+    """A test that has a program of ours show its log in this process does not change what the next ones see."""
+    yield
+    for name in ("colmet-collector", "colmet-node"):
+        log = logging.getLogger(name)
+        log.handlers.clear()
+        log.propagate = True
 
 
 @pytest.fixture(scope="session")

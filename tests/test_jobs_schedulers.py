@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import colmet.node.jobs
-from cgroups import BASE, patiently, until, v1
+from cgroups import BASE, patiently, schedulers_names, until, v1
 from colmet.common.schedulers import NONE, rules
 from colmet.node.jobs import Jobs
 
@@ -181,7 +181,7 @@ def top(hierarchy, shape):
     ("oardocker/%s", "oar/a_l-i.ce_4217", ("oar", "a_l-i.ce", "4217")),
 ])
 def test_in_real_cgroups_by_events_alone(shape, below, expected):
-    with v1("cpuset"):
+    with v1("cpuset"), schedulers_names():
         made = BASE / "cpuset" / Path(shape).parent
         ours = not made.exists()
         made.mkdir(exist_ok=True)

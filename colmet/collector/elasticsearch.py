@@ -23,6 +23,7 @@ from colmet.common.log import show
 
 LOOK_EVERY = (0.05, 1.0)        # s between looks at the journal, at least and at most
 RETRY = (0.5, 60.0)             # s before what failed is tried again: at first, and at most
+MOST_TOLD = 20                  # lines about what is wrong, until it is right again
 LAST_TRY, LAST_TRIES = 30.0, 3  # s that it may take to store the rest at the end, and tries that may fail
 
 
@@ -88,7 +89,7 @@ class Writer:
         self._doubt = self.state.sending    # what lies below may have been stored before this start
         self._stream = None
         self._tries, self._again = 0, 0.0   # without success, and when the next is due (monotonic s)
-        self._told = ""                     # what is wrong, as it was said
+        self._told = set()                  # what is wrong, as it was said
         self._reading = self.state.position
 
     @property
@@ -218,14 +219,14 @@ class Writer:
     def _succeeded(self):
         if self._told:
             tell("%s: stores again; nothing was lost" % self._client.host)
-        self._tries, self._told, self.state.error = 0, "", ""
+        self._tries, self._told, self.state.error = 0, set(), ""
 
     def _failed(self, why, busy):
         if busy:
             log.warning("%s; sending it again", why)
-        elif why != self._told:
+        elif why not in self._told and len(self._told) < MOST_TOLD:
             log.error("%s; until then the journal keeps what comes", why)
-            self._told = why
+            self._told.add(why)
         self.state.failed(why)
         self._tries += 1
         most = min(RETRY[1], RETRY[0] * 2 ** min(self._tries // self._client.hosts, 20))

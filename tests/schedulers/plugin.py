@@ -1,5 +1,6 @@
 """Schedulers as a plugin of pytest, each started once for a file of tests."""
 import pytest
+from cgroups import schedulers_names
 
 from schedulers import machine, oar, slurm
 
@@ -21,9 +22,10 @@ def running(module, kind):
     reason = machine.lacking(*module.PROGRAMS, install=module.INSTALL)
     if reason:
         pytest.skip(reason)
-    scheduler = kind()
-    try:
-        yield scheduler.begin()
-    finally:
-        scheduler.close()
-    assert scheduler.left() == []
+    with schedulers_names():
+        scheduler = kind()
+        try:
+            yield scheduler.begin()
+        finally:
+            scheduler.close()
+        assert scheduler.left() == []
