@@ -167,7 +167,7 @@ ITSELF = Board("colmet-self", "Colmet: itself", "Whether Colmet is complete, and
           label="CPUs", alarm=0.05),
     Panel("How much memory does it take on the nodes?", (Series(SELF, "rss", "", "", PROCESS),), ("hostname",)),
     Panel("Which source takes the time?", (Series(SELF, "duration", "", "", "NOT " + PROCESS),),
-          ("part", "hostname"), 5, label="seconds per second", width=24),
+          ("part", "hostname"), 20, label="seconds per second", width=24),
 ))
 
 BOARDS = (JOBS, ONE_JOB, ONE_NODE, ITSELF)
