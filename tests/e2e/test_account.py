@@ -11,17 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from accounts import COUNTERS, NAMES, found, total
 from colmet.common.metrics import account as declared
 from colmet.common.metrics.taskstats import TABLE
 from colmet.node import account, compiled
 from colmet.node.backends import Unavailable, taskstats
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.job import Job
 from workload import load
 
 pytest_plugins = ("harness",)
 pytestmark = pytest.mark.root
-NAMES = [metric.name for metric in declared.TABLE.metrics]
-COUNTERS = [metric.name for metric in declared.TABLE.metrics if metric.kind == "counter"]
 ROUNDED = {"coremem": 32, "virtmem": 32}    # netlink rounds that of each task
 AGED = {"ac_etime": 2_000_000, "ac_btime": 1}        # us between the two readings; s
 CHILDREN = """
@@ -49,20 +48,6 @@ def _source(root):
         pytest.skip("needs BPF: %s" % reason)
     yield backend
     backend.close()
-
-
-def found(made):
-    """The `colmet.node.job.Job` of a `jobs.Job`, as a node finds it."""
-    job = Job(str(made.number))
-    job.parts = (Cgroup(str(made.path), directory_key(str(made.path))),)
-    return job
-
-
-def total(source, *jobs):
-    """{metric: value} of the one row of `account`."""
-    [(_, instance, values)] = source.sample(jobs)["account"]
-    assert instance == "" and len(values) == len(NAMES)
-    return dict(zip(NAMES, values))
 
 
 def inside(path):

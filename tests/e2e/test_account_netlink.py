@@ -7,19 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from accounts import COUNTERS, NAMES, found, total
 from bombs import compiled, explode
 from colmet.common.metrics import account as declared
 from colmet.node import account, account_netlink
 from colmet.node.backends import taskstats
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.job import Job
 from programs import wait_for
 from workload import load
 
 pytest_plugins = ("harness",)
 pytestmark = pytest.mark.root
-NAMES = [metric.name for metric in declared.TABLE.metrics]
 TOTALS = NAMES[:NAMES.index("cpu")]
-COUNTERS = [metric.name for metric in declared.TABLE.metrics if metric.kind == "counter"]
 UNKNOWN = {"syscr", "syscw"}
 KIB = {"rchar", "wchar"}            # of each task whole KiB
 US = {"utime", "stime"}             # of each task whole us
@@ -65,20 +64,6 @@ def _open_source(root):
     yield open_source
     for source in opened:
         source.close()
-
-
-def found(made):
-    """The `colmet.node.job.Job` of a `jobs.Job`, as a node finds it."""
-    job = Job(str(made.number))
-    job.parts = (Cgroup(str(made.path), directory_key(str(made.path))),)
-    return job
-
-
-def total(source, *jobs):
-    """{metric: value} of the one row of `account`."""
-    [(_, instance, values)] = source.sample(jobs)["account"]
-    assert instance == "" and len(values) == len(NAMES)
-    return dict(zip(NAMES, values))
 
 
 def python(job, text, *words):

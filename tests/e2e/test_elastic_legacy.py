@@ -2,19 +2,15 @@
 import gzip
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from colmet.common import wire06
-from colmet.common.metrics import TABLES
 from e2e.peers import push
 from programs import free_port
+from recorded import MESSAGES, NVIDIA, records
 from stored_elastic import collector, wait_for_count
 
 pytest_plugins = ("harness", "elastic.fixtures")
-MESSAGES = sorted((Path(__file__).resolve().parents[1] / "golden" / "0.6").glob("*/*.bin.gz"))
-NVIDIA = "nvidiastats_default"          # its first record ends a collector of 0.6
 ADDED = {"@timestamp", "job"}
 
 
@@ -23,16 +19,6 @@ def _messages():
     """Recorded messages of 0.6, those of NVIDIA left out."""
     return [b"".join(record for name, record in records(gzip.decompress(path.read_bytes())) if name != NVIDIA)
             for path in MESSAGES]
-
-
-def records(message):
-    """(name of the table, record) of each record of a message."""
-    place = 0
-    while place < len(message):
-        name = message[place:place + wire06.NAME_BYTES].rstrip(b"\0").decode()
-        end = place + wire06.layout(TABLES[name]).size
-        yield name, message[place:end]
-        place = end
 
 
 def tables(messages):

@@ -1,7 +1,6 @@
 """The files of our collector beside those of Colmet 0.6.10's, for the same recorded messages, sent to both at once."""
 import gzip
 import re
-from pathlib import Path
 
 import h5py
 import numpy
@@ -14,28 +13,16 @@ from colmet.common import wire06
 from colmet.common.metrics import TABLES
 from old import OldProgram
 from programs import Program, free_port, wait_for
+from recorded import MESSAGES, NVIDIA, records
 
 pytest_plugins = ("harness",)
 pytestmark = pytest.mark.xdist_group("the messages of 0.6, stored by both")
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "0.6"
-MESSAGES = sorted(GOLDEN.glob("*/*.bin.gz"))
-NVIDIA = "nvidiastats_default"      # its first record ends a collector of 0.6
 DROPPED = {                         # columns that 0.6 sends and its collector does not store
     "jobprocstats_default": {"VmRSS", "RssShmem", "VmSize"},
     "RAPLstats_default": {"counter_24"},
     "procstats_default": {"involved_jobs"},
     "temperaturestats_default": {"hostname", "job_id", "metric_backend", "timestamp"},
 }
-
-
-def records(message):
-    """(name of the table, record) of each record of a 0.6 message."""
-    place = 0
-    while place < len(message):
-        name = message[place:place + wire06.NAME_BYTES].rstrip(b"\0").decode()
-        end = place + wire06.layout(TABLES[name]).size
-        yield name, message[place:end]
-        place = end
 
 
 def send(uri, messages):
