@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from common import cpu, machine, old_programs, say, show
+import accounts
 import bombs
 import jobs
 from node import fill
@@ -23,7 +24,6 @@ from programs import Program, free_port
 
 from colmet.common.metrics import account
 from colmet.node.backends import Unavailable, cgroup, taskstats
-from colmet.node.job import Cgroup, Job, directory_key
 
 JOBS, SMALL, LARGE = 50, (1, 1), (10, 10)       # processes of a job, threads of each
 SAMPLES, OLD_TICKS = 15, 10
@@ -73,11 +73,7 @@ def options(root, reader):
 
 def found(root):
     """The jobs below `root` as a node finds them."""
-    made = []
-    for job in root.jobs:
-        made.append(Job(str(job.number)))
-        made[-1].parts = (Cgroup(str(job.path), directory_key(str(job.path))),)
-    return made
+    return [accounts.found(job) for job in root.jobs]
 
 
 def sources(root):
