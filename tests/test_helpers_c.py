@@ -119,5 +119,32 @@ def test_it_compiles_without_a_warning_and_bears_damaged_input_under_sanitizers(
 
 
 def test_a_missing_module_is_a_source_that_is_off():
-    with pytest.raises(Unavailable, match="pip install"):
+    with pytest.raises(Unavailable, match="was not built .*; install gcc and .*, then pip install"):
         compiled.load("_absent")
+
+
+@pytest.mark.parametrize("library, packages", [
+    ("libbpf.so.991", "libbpf991 (Debian) or libbpf (RHEL)"), ("libz.so.991", "zlib991g (Debian) or zlib (RHEL)"),
+    ("libelf.so.991", "libelf991 (Debian) or elfutils-libelf (RHEL)"),
+    ("libother.so.991", "libother991 (Debian) or libother (RHEL)")])
+def test_a_helper_whose_library_is_not_here_says_which_package_has_it(library, packages, tmp_path, monkeypatch):
+    needs_compiler()
+    monkeypatch.setattr("colmet.node.__path__", [str(tmp_path)])
+    (tmp_path / "code.c").write_text("int gone(void) { return 0; }\n")
+    compile_it = ["cc", "-shared", "-fPIC", "-Wl,--no-as-needed", tmp_path / "code.c", "-o"]
+    run(*compile_it, tmp_path / library, "-Wl,-soname," + library)
+    run(*compile_it, tmp_path / "_lacking.abi3.so", tmp_path / library)
+    (tmp_path / library).unlink()
+    with pytest.raises(Unavailable) as error:
+        compiled.load("_lacking")
+    assert str(error.value) == "its C helper wants %s, which is not here; install %s" % (library, packages)
+
+
+def test_a_helper_that_is_there_but_does_not_load_is_not_called_unbuilt(tmp_path, monkeypatch):
+    monkeypatch.setattr("colmet.node.__path__", [str(tmp_path)])
+    (tmp_path / "_short.abi3.so").write_bytes(b"no ELF")
+    with pytest.raises(Unavailable, match="does not load .*_short.abi3.so.*; install gcc and .*, then pip install"):
+        compiled.load("_short")
+    (tmp_path / "_wants.py").write_text("import _cffi_backend_gone\n")
+    with pytest.raises(Unavailable, match="does not load .No module named '_cffi_backend_gone'"):
+        compiled.load("_wants")

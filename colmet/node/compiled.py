@@ -1,20 +1,47 @@
 """The C helpers (lib_*/). They are optional: without a compiler the package installs, and their sources are off."""
 import os
+import re
 from array import array
 from importlib import import_module
 
 from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
 
+REBUILD = "pip install --force-reinstall --no-deps --no-cache-dir colmet"
+# The packages of shared libraries that a helper wants when it is loaded, by name: Debian's, RHEL's. What Debian's
+# ends with is the number in the file's name: libbpf.so.1 is in libbpf1.
+PACKAGES = {"libbpf": ("libbpf%s", "libbpf"), "libelf": ("libelf%s", "elfutils-libelf"),
+            "libz": ("zlib%sg", "zlib")}
+_NO_LIBRARY = re.compile(r"(?P<file>(?P<name>[\w+-]+)\.so\.(?P<number>\d+)\S*): cannot open shared object file")
+
 
 def load(name, needs="gcc and the headers of Python"):
     """The module of a helper, with `ffi` and `lib`; raises Unavailable where it was not built, for which it `needs`
-    these."""
+    these, or does not load."""
+    module = "colmet.node." + name
     try:
-        return import_module("colmet.node." + name)
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise Unavailable("its C helper does not load (%s); pip install %s" % (error, _package(error.name))) \
+                from error
+        raise Unavailable("its C helper was not built (%s); install %s, then %s" % (error, needs, REBUILD)) from error
     except ImportError as error:
-        raise Unavailable("its C helper was not built (%s); install %s, then pip install --force-reinstall --no-deps "
-                          "--no-cache-dir colmet" % (error, needs)) from error
+        raise Unavailable(_does_not_load(str(error), needs)) from error
+
+
+def _package(module):
+    return "cffi" if module == "_cffi_backend" else module
+
+
+def _does_not_load(fault, needs):
+    """"why; what to do" for `fault`, what dlopen(3) says of a helper that is there."""
+    lacks = _NO_LIBRARY.search(fault)
+    if not lacks:
+        return "its C helper does not load (%s); install %s, then %s" % (fault, needs, REBUILD)
+    debian, rhel = PACKAGES.get(lacks["name"], (lacks["name"] + "%s", lacks["name"]))
+    return "its C helper wants %s, which is not here; install %s (Debian) or %s (RHEL)" % (
+        lacks["file"], debian % lacks["number"], rhel)
 
 
 def check(code):
