@@ -137,7 +137,9 @@ def test_a_collector_that_died_gets_exactly_what_it_did_not_acknowledge(start, n
     other.serve(lambda: not len(side.outbox))
     assert sorted(other.sequences) == [4, 5, 6, 8, 9, 10, 11, 12]
     assert other.hellos[0]["oldest"] == 4
-    assert side.outbox.counts.resent == 6 and side.outbox.counts.acknowledged == 12
+    counts = side.outbox.counts
+    assert counts.acknowledged == 12 and counts.sent == 12 + counts.resent
+    assert counts.resent in (6, 7, 8)       # 11 and 12 may have gone into the old connection, whose end is told later
 
 
 def test_what_a_restarted_collector_has_is_not_sent_again(start, native):
