@@ -62,8 +62,13 @@ def test_a_new_table_with_counters_says_since_when_they_count(table):
 
 
 def test_switches_are_told_apart_without_regard_to_case():
-    switches = [table.option.lower() for table in TABLES.values()]
-    assert len(set(switches)) == len(switches)
+    switches = {table.option for table in TABLES.values()}
+    assert len({switch.lower() for switch in switches}) == len(switches)
+
+
+def test_tables_of_one_switch_are_on_by_default_together():
+    on = {table.option for table in TABLES.values() if table.default}
+    assert all(table.default for table in TABLES.values() if table.option in on)
 
 
 def test_a_description_survives_the_wire(table):

@@ -36,7 +36,7 @@ class Metric:
 class Table:
     """Metrics that one backend reads together. `instance` names what tells rows apart within a job
     or node ("" when there is one row); `involved_jobs` is where 0.6 has that text column: "wire"
-    (and file), "file" or ""; `switch` is X in ``--enable-X`` where that is not the name."""
+    (and file), "file" or ""; `switch` is X in ``--enable-X`` where that is not the name: tables may share it."""
     name: str
     scope: str
     doc: str

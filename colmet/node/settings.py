@@ -71,13 +71,20 @@ def one_of(*words):
 
 
 def _switches():
+    for option, tables in by_switch().items():
+        told = "; ".join("%s: %s" % (table.name, table.doc.strip().splitlines()[0].rstrip(".")) for table in tables)
+        state = "on" if tables[0].default else "off"
+        yield Option(("--enable-" + option,), "measure %s (%s by default)" % (told, state), False, bool, group=SOURCES)
+        yield Option(("--disable-" + option,), "do not measure %s; goes before --enable-%s"
+                     % (", ".join(table.name for table in tables), option), False, bool, group=SOURCES)
+
+
+def by_switch():
+    """{X of ``--enable-X``: the tables that it switches}, in the order of `TABLES`."""
+    found = {}
     for table in TABLES.values():
-        doc = table.doc.strip().splitlines()[0].rstrip(".")
-        state = "on" if table.default else "off"
-        yield Option(("--enable-" + table.option,), "measure %s: %s (%s by default)" % (table.name, doc, state),
-                     False, bool, group=SOURCES)
-        yield Option(("--disable-" + table.option,), "do not measure %s; goes before --enable-%s"
-                     % (table.name, table.option), False, bool, group=SOURCES)
+        found.setdefault(table.option, []).append(table)
+    return found
 
 
 OPTIONS = (
@@ -167,16 +174,16 @@ def settings(argv, sources, description=DESCRIPTION, more=()):
 
 def enabled(values):
     """Names of the tables that are switched on."""
-    default = [table for table in TABLES.values() if table.default and (not values.profile or table.legacy)]
-    return {table.name for table in TABLES.values()
-            if (table in default or _switch(values, "enable_", table)) and not _switch(values, "disable_", table)}
+    return {table.name for tables in by_switch().values() for table in _of_profile(tables, values.profile)
+            if (_default(table, values.profile) or _switch(values, "enable_", table))
+            and not _switch(values, "disable_", table)}
 
 
 def asked(values):
     """(flag, table or None) of each option of a source: what was switched on, and sub-options that were given."""
-    for table in TABLES.values():
-        if _switch(values, "enable_", table):
-            yield "--enable-" + table.option, table
+    for option, tables in by_switch().items():
+        if _switch(values, "enable_", tables[0]):
+            yield "--enable-" + option, tables[0]
     for option in OPTIONS:
         if option.group == LATER and getattr(values, option.dest):
             yield option.flags[0], None
@@ -192,6 +199,15 @@ def loopback(uri):
     """Whether `uri` stays on this machine."""
     match = _TCP.fullmatch(uri)
     return not match or match.group("host") in ("localhost", "[::1]") or match.group("host").startswith("127.")
+
+
+def _default(table, profile):
+    return table.default and (table.legacy or not profile)
+
+
+def _of_profile(tables, profile):
+    """Of the tables of one switch, those that it switches: with a profile only 0.6's, where it has one there."""
+    return profile and [table for table in tables if table.legacy] or tables
 
 
 def _switch(values, prefix, table):

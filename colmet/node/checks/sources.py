@@ -42,7 +42,7 @@ def _source(name, module, options):
     if reason:
         return refused(AREA, name, reason, [table.name for table in wanted] or tables, bool(wanted))
     if not wanted:
-        flags = " or ".join("--enable-" + table.option for table in module.TABLES)
+        flags = " or ".join(dict.fromkeys("--enable-" + table.option for table in module.TABLES))
         return Finding(AREA, name, OFF, "not enabled, but could be", flags, tables, False)
     return Finding(AREA, name, ON, ", ".join(table.name for table in wanted))
 
