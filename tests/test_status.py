@@ -1,6 +1,8 @@
 """What the collector tells of itself: its figures, the words of its writers, and ``colmet-collector status``."""
 import json
 import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -154,6 +156,16 @@ def test_a_stuck_writer_is_1_and_said(journal, capsys, changes, told):
 def test_a_writer_that_is_behind_but_alive_is_not_stuck(journal, capsys):
     stored(journal, lag_bytes=10 ** 9, behind_seconds=5000.0)
     assert run(capsys, "--journal-dir", journal.directory)[0] == 0
+
+
+def test_nobody_need_read_it_to_the_end(journal):
+    stored(journal)
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "colmet.collector.main", "status", "--journal-dir", str(journal.directory)]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, timeout=60)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_losses_and_the_last_error_are_told_though_all_is_well_now(journal, capsys):

@@ -27,6 +27,7 @@ from colmet.common.limits import raise_file_limit
 from colmet.common.log import show
 from colmet.common.notify import notify
 from colmet.common.options import Usage
+from colmet.common.output import printing
 from colmet.common.prometheus import Unbound, where
 
 RELOADED = ("verbose", "sample_period", "buffer_size", "journal_size", "config")  # what SIGHUP can change at once
@@ -38,6 +39,7 @@ RENEWED = {             # and by a new process of the writer
 }
 
 
+@printing(PROGRAM)
 def main(argv=None):
     """Run until a signal ends it; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv

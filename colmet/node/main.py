@@ -12,6 +12,7 @@ from colmet.common.log import show
 from colmet.common.metrics import TABLES, job
 from colmet.common.notify import notify
 from colmet.common.options import Usage
+from colmet.common.output import printing
 from colmet.common.prometheus import Unbound
 from colmet.common.schedulers import rules
 from colmet.node import prometheus, sources, start
@@ -26,7 +27,7 @@ from colmet.node.log import log
 from colmet.node.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.sender import Sender
-from colmet.node.settings import changed, loopback, settings
+from colmet.node.settings import PROGRAM, changed, loopback, settings
 from colmet.node.signals import Signals
 from colmet.node.source import Source
 
@@ -119,6 +120,7 @@ def _delay(values):
     return 0 if loopback(uri) else half * crc32(values.hostname.encode()) >> 32
 
 
+@printing(PROGRAM)
 def main(argv=None):
     """The exit code: 0 after SIGTERM, 2 for a wrong command line, 1 where the machine refuses."""
     argv = sys.argv[1:] if argv is None else argv

@@ -42,9 +42,12 @@ def lines(values, jobs, opened, sender):
 
 
 def tell(text):
-    """Print the lines on stderr."""
-    sys.stderr.write("".join(line + "\n" for line in text))
-    sys.stderr.flush()
+    """Print the lines on stderr; where nobody reads it any more, the node goes on."""
+    try:
+        sys.stderr.write("".join(line + "\n" for line in text))
+        sys.stderr.flush()
+    except OSError:
+        pass
 
 
 def _labelled(label, texts):

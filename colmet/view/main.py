@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from colmet import __version__
+from colmet.common.output import printing
 
 
 class Command(NamedTuple):
@@ -34,6 +35,7 @@ def help_text():
     return "\n".join(lines + ["", "  colmet run -- make -j4", ""])
 
 
+@printing("colmet")
 def main(argv=None):
     """Run the command named first; exit code 2 where there is none of that name."""
     argv = list(sys.argv[1:] if argv is None else argv)
