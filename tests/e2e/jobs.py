@@ -65,6 +65,14 @@ class Job:
         self.started.append(process)
         return process
 
+    def entries(self):
+        """Paths of the files by which a process enters; the cgroup that counts CPU time comes last."""
+        return sorted((str(path / "tasks") for path in self.paths), key=lambda path: "cpuacct" in path)
+
+    def cpu(self):
+        """CPU time in ns that the kernel counted for it."""
+        return self.read("cpuacct", "cpuacct.usage")
+
     def tasks(self):
         """Thread ids of all that is in it."""
         return [int(line) for line in (self.path / "tasks").read_text().split()]

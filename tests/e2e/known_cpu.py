@@ -1,15 +1,16 @@
 """A job whose CPU time and processes are known. This file is also the program that runs in it:
 
-    python known_cpu.py TASKS KIND MS AT COUNT
+    python known_cpu.py FOLDER ENTRIES KIND MS AT COUNT
 
-enters the cgroups whose tasks files are TASKS (joined by ":", that of cpuacct last), writes the CPU time in ns that it
-had by then, and burns COUNT times MS ms in processes, AT of them at a time. KIND:
+enters the cgroups by writing to the files ENTRIES (joined by ":", that of the cgroup that counts CPU time last), writes
+the CPU time in ns that it had before the last and after it, and burns COUNT times MS ms in processes, AT of them at a
+time, in FOLDER. KIND:
 
     fork     children that end by _exit(2)
     exec     children that are a new Python
     thread   one process, AT threads at a time
     daemon   processes that are left behind and wait for nobody; this one collects them (PR_SET_CHILD_SUBREAPER)
-    make     ``make -j AT`` in the current folder, whose recipes burn
+    make     ``make -j AT``, whose recipes burn
 """
 import ctypes
 import os
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 SUBREAPER = 36          # prctl(2)
+SIDE_BY_SIDE = 6
 BURN = "import time\nend = time.process_time() + %s / 1000\nwhile time.process_time() < end: pass"
 
 
@@ -36,27 +39,75 @@ class Shape(NamedTuple):
                 "daemon": 1 + 2 * self.count}.get(self.kind)
 
 
-class Run:
-    """`shape` in `job` (`jobs.Job`)."""
+class Truth(NamedTuple):
+    """What is true of a job that ended: CPU times in ns, page faults, bytes."""
+    shape: Shape
+    cpu: int        # that it used in the job, by wait4(2)
+    before: int     # that its first process used before
+    entry: int      # of `before`, what may have been used in the job
+    counted: int    # by the kernel for the cgroup
+    minflt: int     # by wait4(2), and of what came before the job too
+    majflt: int
+    rchar: int      # by proc(5), alike
+    wchar: int
 
-    def __init__(self, job, shape, folder):
-        tasks = [str(path / "tasks") for path in job.paths]
-        tasks.sort(key=lambda path: "cpuacct" in path)
+
+class Run:
+    """`shape` in `job` (`jobs.Job`). `begin(words)` starts this file's `main` with these words, what it writes on its
+    standard output in a pipe: (pid, file of the pipe)."""
+
+    def __init__(self, job, shape, folder, begin=None):
         self.job, self.shape = job, shape
-        command = [sys.executable, "-S", "-E", __file__, ":".join(tasks)] + list(map(str, shape))
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=str(folder))
-        self.before = self.cpu = self.counted = 0
+        self._pid, self._said = (begin or _program)([str(folder), ":".join(job.entries())] + list(map(str, shape)))
 
     def wait(self, lasting):
-        """Wait for its end, and `lasting` s more. `cpu` is then what it used in the job, `before` what before, by
-        wait4(2), `counted` what the kernel counted for the cgroup, in ns."""
-        self.before = int(self.process.stdout.readline())
-        _, status, usage = reap(os.P_PID, self.process.pid, lasting)
-        self.process.returncode = status
-        self.process.stdout.close()
+        """The Truth, after its end and `lasting` s more."""
+        early, before = map(int, self._said.readline().split())
+        self._said.close()
+        os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+        time.sleep(lasting)
+        lines = Path("/proc/%d/io" % self._pid).read_text().splitlines()        # the children's too, once waited for
+        moved = {name: int(value) for name, value in (line.split(": ") for line in lines)}
+        _, status, usage = os.wait4(self._pid, 0)
         assert status == 0, self.shape
-        self.cpu = round((usage.ru_utime + usage.ru_stime) * 1e9) - self.before
-        self.counted = self.job.read("cpuacct", "cpuacct.usage")
+        return Truth(self.shape, round((usage.ru_utime + usage.ru_stime) * 1e9) - before, before, before - early,
+                     self.job.cpu(), usage.ru_minflt, usage.ru_majflt, moved["rchar"], moved["wchar"])
+
+
+def _program(words):
+    command = [sys.executable, "-S", "-E", __file__] + words
+    reading, writing = os.pipe()
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)])
+    os.close(writing)
+    return pid, os.fdopen(reading)
+
+
+def run(root, shapes, folder, first, lasting, begin=None):
+    """Run the shapes as jobs `first` and up, some at a time: {id: Truth}. Each job is removed `lasting` s after the end
+    of its last process."""
+    done, running = {}, []
+    for number, shape in enumerate(shapes, first):
+        if len(running) == SIDE_BY_SIDE:
+            finish(running, done, lasting)
+        place = folder / str(number)
+        place.mkdir()
+        running.append((str(number), Run(root.job(number), shape, place, begin)))
+    while running:
+        finish(running, done, lasting)
+    return done
+
+
+def finish(running, done, lasting):
+    """Wait for the end of the first and take its directories away, each as soon as the kernel lets go of it."""
+    number, each = running.pop(0)
+    done[number] = each.wait(lasting)
+    for path in each.job.paths:
+        end = time.monotonic() + 30
+        while path.exists():
+            try:
+                path.rmdir()
+            except OSError:
+                assert time.monotonic() < end, path
 
 
 def reap(kind, pid, pause=0.01):
@@ -115,16 +166,18 @@ def threads(ms, at, count):
             each.join()
 
 
-def main(tasks, kind, ms, at, count):
+def main(folder, entries, kind, ms, at, count):
     """Enter, say so, work."""
     ms, at, count = int(ms), int(at), int(count)
+    os.chdir(folder)
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    for path in tasks.split(":"):
+    for path in entries.split(":"):
         fd = os.open(path, os.O_WRONLY)
+        early = time.process_time_ns()
         os.write(fd, b"0")
         before = time.process_time_ns()
         os.close(fd)
-    os.write(1, b"%d\n" % before)
+    os.write(1, b"%d %d\n" % (early, before))
     command = [sys.executable, "-S", "-E", "-c", BURN % ms]
     if kind == "fork":
         many(lambda: fork(lambda: burn(ms)), at, count)

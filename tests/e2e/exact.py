@@ -1,0 +1,58 @@
+"""Jobs of all kinds whose CPU time and processes are known (`known_cpu`), and what must hold of their stored rows."""
+from colmet.common.metrics.account import SOURCES
+from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES
+from known_cpu import Shape
+
+EXACT, ENTRY = 0.001, 200_000   # share by which what is exact may differ; ns that it takes to enter
+TICK, RARELY = 10_000_000, 0.2  # ns that wait4 may miss of who is kept from its end; the share of jobs with such
+LASTING = [Shape("fork", 5, 1, 100), Shape("fork", 5, 4, 100), Shape("exec", 5, 1, 20), Shape("exec", 5, 4, 20),
+           Shape("fork", 50, 1, 10), Shape("fork", 50, 4, 12), Shape("exec", 50, 1, 8), Shape("exec", 50, 4, 8),
+           Shape("fork", 500, 1, 1), Shape("exec", 500, 4, 4), Shape("fork", 1500, 1, 1), Shape("thread", 50, 4, 12),
+           Shape("daemon", 50, 4, 12), Shape("daemon", 5, 1, 40), Shape("fork", 5, 1, 1), Shape("make", 50, 4, 12)]
+AT_ONCE = [Shape("fork", 5, 1, 60), Shape("fork", 50, 4, 12), Shape("exec", 5, 4, 20), Shape("thread", 50, 4, 8),
+           Shape("daemon", 50, 4, 8), Shape("fork", 5, 1, 1)]
+
+
+def fewer(shapes, share):
+    """The shapes with that share of their processes, as many at a time."""
+    return [shape._replace(count=max(min(shape.at, shape.count), round(shape.count * share))) for shape in shapes]
+
+
+def check_lasting(truth, row, version):
+    """Of a job whose directory was there for long enough after its last process, all is exact. Returns whether wait4,
+    which may miss a tick, agrees with that too."""
+    off, slack = row["cpu"] - truth.cpu, max(ENTRY, truth.entry)
+    context = truth, off, row
+    assert (END_SOURCES[row["end_source"]], CPU_SOURCES[row["cpu_source"]]) == ("exact", version), context
+    assert row["cpu"] == truth.counted, context
+    assert -EXACT * truth.cpu - slack <= off <= EXACT * truth.cpu + slack + TICK, context
+    return abs(off) <= EXACT * truth.cpu + slack
+
+
+def check_removed(truth, row):
+    """Of a job whose directory went with its last process, CPU time is exact, or a lower bound that says so."""
+    end, slack, context = END_SOURCES[row["end_source"]], max(ENTRY, truth.entry), (truth, row)
+    if end == "exact":
+        assert abs(row["cpu"] - truth.counted) <= slack, context
+    else:
+        assert end == "records" and 0 < row["cpu"] <= max(truth.cpu + truth.before, truth.counted), context
+
+
+def check_tasks(truth, row, last):
+    """What the processes were and did, in the job's row and in its `last` one of the account: by BPF exact, by netlink
+    a lower bound in bytes."""
+    source, context = SOURCES[last["source"]], (truth, last)
+    assert last["exits_lost"] == 0, context
+    if truth.shape.processes():
+        assert last["processes_started"] == last["processes_ended"] == row["processes"] == truth.shape.processes(), \
+            context
+    for name in ("minflt", "majflt", "rchar", "wchar"):
+        true = getattr(truth, name)
+        least = 0 if source == "netlink" and name in ("rchar", "wchar") else true * (1 - EXACT)
+        assert least <= last[name] <= true * (1 + EXACT), (name, context)
+
+
+def shown(truth, row):
+    """One line of it."""
+    return "%-40s %-8s %-10s %+.4f %%" % (truth.shape, END_SOURCES[row["end_source"]], CPU_SOURCES[row["cpu_source"]],
+                                          100 * (row["cpu"] / truth.cpu - 1))
