@@ -12,6 +12,7 @@ from typing import Any, List, NamedTuple, Tuple
 
 from colmet.collector.elasticsearch_mapping import Layout, Layouts
 from colmet.common.batch import INDEX_CELLS
+from colmet.common.facts import FIELDS, job_facts
 from colmet.common.journal import LEGACY
 from colmet.common.names import job_number
 from colmet.common.schema import MISSING, MISSING_06
@@ -179,7 +180,6 @@ def _describe(batch):
 
 def _job_fields(job, cluster):
     found = b',"job_id":%d,"job":%b' % (job_number(job["job"]), json.dumps(job["job"]).encode())
-    for name, text in (("job_user", job.get("user")), ("cluster", job.get("cluster") or cluster)):
-        if text:
-            found += b',"%b":%b' % (name.encode(), json.dumps(text).encode())
+    for name, known in job_facts(job, cluster).items():
+        found += b',"%b":%b' % (FIELDS[name].encode(), json.dumps(known, separators=(",", ":")).encode())
     return found

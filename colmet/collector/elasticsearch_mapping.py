@@ -2,7 +2,7 @@
 declarations in `TABLES` and from what nodes describe; nothing here talks to a server.
 
 A document has ``hostname, job_id, timestamp`` and the metrics, as in 0.6, and ``@timestamp`` (ms), ``job`` (text),
-``job_user`` and ``cluster`` where known, the instance, and in tables that 0.6 had not, ``time`` (ns).
+what else is known of the job, the instance, and in tables that 0.6 had not, ``time`` (ns).
 """
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
@@ -13,7 +13,8 @@ from colmet.common.schema import COUNTER, Table
 
 TEXT = {"type": "keyword", "fields": {"keyword": {"type": "keyword"}}}      # 0.6's queries ask for X.keyword
 HEAD = {"hostname": TEXT, "job_id": {"type": "long"}, "timestamp": {"type": "date", "format": "epoch_second"},
-        "@timestamp": {"type": "date"}, "job": TEXT, "job_user": TEXT, "cluster": TEXT}
+        "@timestamp": {"type": "date"}, "job": TEXT, "job_user": TEXT, "cluster": TEXT,
+        "job_scheduler": {"type": "keyword"}, "job_steps": {"type": "keyword"}}
 TIME = {"time": {"type": "long"}}
 INVOLVED = {"involved_jobs": {"type": "long"}}
 DIMENSIONS = ("hostname", "job", "job_user", "cluster")

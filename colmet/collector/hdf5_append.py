@@ -9,8 +9,9 @@ from h5py import h5z
 
 from colmet.collector.hdf5_chunks import CHUNKS, chunk_rows, pack, packed_alike, unpack
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed
-from colmet.collector.hdf5_file import File, open_read, set_int
+from colmet.collector.hdf5_file import File, open_read, set_int, set_text
 from colmet.collector.hdf5_rows import PIECE_BYTES, Job
+from colmet.common.facts import joined_steps
 from colmet.common.metrics import TABLES
 
 POSITION = "journal_position"   # root attribute: all entries of the journal below it are in the files
@@ -71,6 +72,7 @@ class Appending:
         self.file = File(path, level, size)
         self._old = old
         self._source = open_read(old) if old else None
+        self._copied = set()        # groups as they were in the older file
 
     def adopt(self):
         """Copy all that the older file holds; tables of 0.6 that lack columns are made again with them."""
@@ -78,12 +80,16 @@ class Appending:
         root = h5py.Group(h5py.h5g.open(self._source, b"/"))
         for name in root.id:
             self.file.copy(self._source, name)
+            self._copied.add(name.decode("utf-8", "surrogateescape"))
             if not continued and isinstance(root[name], h5py.Group):
                 self._mend(name.decode(), root[name])
 
     def sink(self, job, layout, total):
         """What takes `total` more rows of `layout` in the group of `job`."""
         level = self.file.level
+        if job.group in self._copied:
+            self._copied.remove(job.group)
+            revise(self.file.group(job), job.attributes)
         table = self.file.find(job.group, layout.table.name) if self._source else None
         if table is None:
             return self._new(job, layout, total)
@@ -172,6 +178,19 @@ class Appending:
             node = file.get_node("/" + group, name)
             for start in range(0, node.nrows, size):
                 yield node.read(start, start + size)
+
+
+def revise(group, facts):
+    """Bring the text attributes `facts` of a group, a h5py GroupID, up to date."""
+    attributes = h5py.Group(group).attrs
+    for name, text in facts.items():
+        old = attributes.get(name, "")
+        old = old.decode("utf-8", "replace") if isinstance(old, bytes) else old if isinstance(old, str) else ""
+        new = joined_steps(text, old) if name == "steps" else text
+        if new != old:
+            if name in attributes:
+                del attributes[name]
+            set_text(group, name, new)
 
 
 def is_ours(source):

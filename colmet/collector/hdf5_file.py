@@ -111,6 +111,10 @@ class File:
             return None
         return h5d.open(self._root, ("%s/%s" % (group, name)).encode())
 
+    def group(self, job):
+        """The GroupID of `job`, whose group is there."""
+        return h5g.open(self._root, job.group.encode())
+
     def remove(self, group, name):
         """Unlink a table."""
         self._root.unlink(("%s/%s" % (group, name)).encode())

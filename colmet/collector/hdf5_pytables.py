@@ -14,6 +14,7 @@ from colmet.collector.hdf5_columns import convert, join, layout as layout_of, re
 from colmet.collector.hdf5_file import BACKEND_VERSION  # noqa: E402
 from colmet.collector.hdf5_target import Refused, synchronize  # noqa: E402
 from colmet.collector.log import tell  # noqa: E402
+from colmet.common.facts import joined_steps  # noqa: E402
 from colmet.common.metrics import TABLES  # noqa: E402
 
 PIECE_ROWS = 10000      # of old rows converted at a time
@@ -73,7 +74,8 @@ class Appending:
         root = self._file.root
         group = root._f_get_child(job.group) if job.group in root else self._file.create_group(root, job.group)
         for name, value in job.attributes.items():
-            group._v_attrs[name] = value
+            old = group._v_attrs[name] if name == "steps" and name in group._v_attrs else ""
+            group._v_attrs[name] = joined_steps(value, str(old)) if old else value
         if layout.table.name not in group:
             title = "Metrics for the Job %s" % job.text
             return Sink(self._table(group, layout, title, total), layout)

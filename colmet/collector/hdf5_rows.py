@@ -11,6 +11,7 @@ import numpy
 from colmet.collector.hdf5_columns import Layout, plan
 from colmet.common import wire06
 from colmet.common.batch import INDEX_CELLS
+from colmet.common.facts import job_facts, joined_steps, steps_text
 from colmet.common.names import job_group, job_number
 from colmet.common.schema import MISSING
 
@@ -72,6 +73,7 @@ class Window:
         self._first_job, self._first_string = array("q"), array("q")    # where a batch's begin in the next two
         self._job, self._string = array("q"), array("q")
         self._hosts, self._texts, self._strings, self._places, self._jobs = {}, {}, {}, {}, []
+        self._facts = {}                                    # attributes of each group
         self._seen = {}                                     # by node
 
     def add(self, batch):
@@ -111,9 +113,11 @@ class Window:
         key = (job["job"], job.get("cluster") or cluster, job.get("user", ""), bool(job.get("twin")))
         place = self._places.get(key)
         if place is None:
-            attributes = {name: text for name, text in (("cluster", key[1]), ("user", key[2])) if text}
+            group = job_group(job, cluster)
             place = self._places[key] = len(self._jobs)
-            self._jobs.append(Job(job_group(job, cluster), job["job"], job_number(job["job"]), attributes))
+            self._jobs.append(Job(group, job["job"], job_number(job["job"]), self._facts.setdefault(group, {})))
+        if len(job) > 1 or cluster:
+            self.bytes += learn(self._jobs[place].attributes, job, cluster)
         return place
 
     def _look_at(self, batch):
@@ -202,6 +206,15 @@ class _Sorted:
         for place, (metric, column) in enumerate(zip(layout.table.metrics, layout.columns), INDEX_CELLS):
             rows[column] = _values(cells[:, place], metric, layout)
         return rows
+
+
+def learn(attributes, job, cluster):
+    """Add what is known of `job` to the `attributes` of its group, texts; what that took, in bytes."""
+    known, before = job_facts(job, cluster), len(attributes.get("steps", ""))
+    if "steps" in known:
+        known["steps"] = joined_steps(steps_text(known["steps"]), attributes.get("steps", ""))
+    attributes.update(known)
+    return len(attributes.get("steps", "")) - before
 
 
 def _values(cells, metric, layout):

@@ -11,6 +11,7 @@ import threading
 from colmet.collector.entries import Entries
 from colmet.collector.log import log
 from colmet.collector.status import Word
+from colmet.common.facts import FIELDS, job_facts, steps_text
 from colmet.common.journal import read
 from colmet.common.names import safe
 from colmet.common.schema import MISSING
@@ -91,6 +92,7 @@ class Stdout:
 def lines(batch):
     """The text of each row of `batch`. What came as a name over the wire is made harmless for a terminal."""
     host, seconds = safe(batch.node), batch.time // 10 ** 9
+    facts = [_facts(job, batch.cluster) for job in batch.jobs]
     for block in batch.blocks:
         table = block.table
         width = max(len(metric.name) for metric in table.metrics)
@@ -99,8 +101,16 @@ def lines(batch):
             where = "%s[%s]" % (table.name, safe(batch.strings[instance])) if table.instance else table.name
             rows = ["\t%*s : %s" % (width, metric.name, _text(metric, value))
                     for metric, value in zip(table.metrics, values)]
+            if not table.legacy:
+                rows = ["\t%*s : %s" % (width, name, known) for name, known in facts[job]] + rows
             head = "%d  Job(%s)/ %s -> Host(%s) -> {" % (seconds, name, where, host)
             yield "\n".join([head] + rows + ["}\n"])
+
+
+def _facts(job, cluster):
+    """What is known of a job, as lines: [(name, text)]."""
+    return [(FIELDS[name], steps_text(known) if name == "steps" else safe(known))
+            for name, known in job_facts(job, cluster).items()]
 
 
 def _text(metric, value):

@@ -31,7 +31,7 @@ class Block:
 
 @dataclass
 class Batch:
-    """One tick. `jobs` are dicts: "job" (id as text), and where known "user", "cluster", "scheduler";
+    """One tick. `jobs` are dicts: "job" (id as text), and where known "user", "cluster", "scheduler", "steps" (list);
     "gone": 1 marks one that is no longer present, "twin": 1 the second user's job of one id. jobs[0] is the
     node and strings[0] is "". `time` is the wall clock, `boottime` CLOCK_BOOTTIME, both in ns."""
     node: str

@@ -13,6 +13,7 @@ it. A batch: its own JSON header and one frame of cells per table (`colmet.commo
 """
 import json
 import struct
+from itertools import chain
 
 from colmet.common.batch import INDEX_CELLS, Batch, Block
 from colmet.common.description import table_from
@@ -199,7 +200,9 @@ def _tail(header):
         texts = strings + [job["job"] for job in jobs]
         texts += [job[name] for job in jobs if len(job) > 1 for name in ("user", "cluster", "scheduler")
                   if name in job]
-        lists = all(isinstance(each, list) for each in (jobs, strings, blocks))
+        steps = [job["steps"] for job in jobs if "steps" in job]
+        lists = all(isinstance(each, list) for each in [jobs, strings, blocks] + steps)
+        texts += chain.from_iterable(steps)
         fit = all(isinstance(n, str) and isinstance(f, str) and isinstance(r, int) for n, f, r in blocks)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Malformed("batch header of a wrong shape") from None

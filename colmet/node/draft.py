@@ -61,5 +61,11 @@ def _fitting(entry):
     """The entry of a job, its texts cut to what the wire takes: one odd name must not cost the batch."""
     for name, value in entry.items():
         if isinstance(value, str) and len(value) * 4 > MAX_NAME:
-            entry[name] = value.encode()[:MAX_NAME].decode("utf-8", "ignore")
+            entry[name] = _cut(value)
+    if "steps" in entry:
+        entry["steps"] = list(map(_cut, entry["steps"]))
     return entry
+
+
+def _cut(text):
+    return text.encode()[:MAX_NAME].decode("utf-8", "ignore")

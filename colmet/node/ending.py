@@ -105,7 +105,7 @@ class Ending:
         `version(name)` tells where a metric of the table cgroup is from."""
         facts = self._read_facts()
         values = dict(self._times(facts), first_sequence=self._first, last_sequence=sequence, samples=self._samples,
-                      processes=self._most.get("processes"))
+                      processes=self._most.get("processes"), steps=len(self.job.steps) or None)
         values.update(("rows_" + name, count) for name, count in self._rows.items())
         values["cpu"], values["cpu_source"] = self._cpu(facts["cpu"], version("cpu"))
         values["peak_memory"], values["peak_memory_source"] = self._peak(facts["peak_memory"], version("memory_peak"))

@@ -221,8 +221,8 @@ class Finder:
             self._watches.add(path, writes=not found.job.started)
             self._owners.setdefault(path, found)
             if found.place.mark and path != found.cgroup.path:
-                names = path[len(found.cgroup.path) + 1:].split("/")
-                found.job.steps.add(found.place.mark.rule.step(names))
+                step, _ = found.place.mark.rule.step(path[len(found.cgroup.path) + 1:].split("/"))
+                found.job.steps.update([step] if step else [])
             waiting += [os.path.join(path, name) for name in folders(path)]
         return directories
 

@@ -8,6 +8,7 @@ from array import array
 from itertools import chain
 from pathlib import Path
 
+from colmet.common.facts import named_steps
 from colmet.node import processes
 from colmet.node.clock import boottime
 
@@ -119,8 +120,8 @@ def folders(path):
 
 
 class Job:
-    """`id`, `user`, `cluster` and `scheduler` are texts, "" where not known; `steps` are the scheduler's parts of it
-    that were seen here, (step, task), None where a name does not tell; `twin` says that another user's job of the
+    """`id`, `user`, `cluster` and `scheduler` are texts, "" where not known; `steps` are the names of the scheduler's
+    parts of it that were seen here; `twin` says that another user's job of the
     same id was here before it. `parts` are what it is made of (`Cgroup`, or those of `colmet.node.processes`);
     `start` and, when it ended, `end` are Unix times in ns, `start_boot` and `end_boot` the same instants of
     CLOCK_BOOTTIME. `started` becomes true with its first task."""
@@ -180,6 +181,8 @@ class Job:
             entry["cluster"] = self.cluster
         if self.scheduler:
             entry["scheduler"] = self.scheduler
+        if self.steps:
+            entry["steps"] = named_steps(self.steps)
         if self.twin:
             entry["twin"] = 1
         if gone:

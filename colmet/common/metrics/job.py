@@ -17,6 +17,8 @@ TABLE = Table("job", JOB, __doc__, (
     gauge("end_source", _which(END_SOURCES), "how exactly the end was read: after the last process had left; when the "
           "kernel told that it left, but the cgroup was gone before it could be read; by the last sample", fold="max"),
     gauge("wall", "ns", "from start to end", fold="max"),
+    gauge("steps", "count", "parts that its scheduler gave it here, of which the first 64 are named with its rows",
+          fold="max"),
     gauge("processes", "count", "processes that there were, by the table account"),
     gauge("cpu", "ns", "CPU time of all its processes; a lower bound unless end_source is 1"),
     gauge("cpu_source", _which(CPU_SOURCES), "where `cpu` was read", fold="max"),
