@@ -93,6 +93,17 @@ def test_where_the_preferred_hierarchy_has_none_another_serves(tree):
         assert sorted(jobs.present()[0].processes()) == [1, 2]
 
 
+def test_a_step_that_came_and_went_unseen_is_named(tree):
+    job = make(tree, "cpuset", "slurm/uid_0/job_1")
+    with look(tree) as jobs:
+        assert seen(jobs) == {("slurm", "root", "1")}
+        (job / "step_4").mkdir()
+        (job / "step_4").rmdir()
+        (job / "other").mkdir()
+        jobs.wait(until(0))
+        assert jobs.present()[0].entry()["steps"] == ["4"] and len(jobs.present()[0].parts[0].directories) == 2
+
+
 def test_the_preferred_hierarchy_serves_when_it_comes_late(tree):
     make(tree, "memory", "slurm/uid_0/job_1", 1)
     with look(tree) as jobs:

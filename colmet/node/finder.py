@@ -205,6 +205,8 @@ class Finder:
         if directory_key(path):
             known = found.cgroup.directories
             found.cgroup.directories = known + tuple(set(self._walk(found, path)).difference(known))
+        elif not os.path.lexists(path):
+            self._name_step(found, path)        # it came and went unseen
 
     def _shrink(self, found, path):
         """The directory `path` below a job's is gone."""
@@ -220,11 +222,15 @@ class Finder:
             directories.append(path)
             self._watches.add(path, writes=not found.job.started)
             self._owners.setdefault(path, found)
-            if found.place.mark and path != found.cgroup.path:
-                step, _ = found.place.mark.rule.step(path[len(found.cgroup.path) + 1:].split("/"))
-                found.job.steps.update([step] if step else [])
+            self._name_step(found, path)
             waiting += [os.path.join(path, name) for name in folders(path)]
         return directories
+
+    def _name_step(self, found, path):
+        """Note which step of the job the directory `path` below its own is, if any."""
+        if found.place.mark and path != found.cgroup.path:
+            step, _ = found.place.mark.rule.step(path[len(found.cgroup.path) + 1:].split("/"))
+            found.job.steps.update([step] if step else [])
 
     def _remove(self, path):
         found = self.found.pop(path)

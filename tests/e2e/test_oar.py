@@ -33,7 +33,7 @@ def test_the_row_of_a_job_is_what_it_says(stand, name, user, jobs):
     assert len(ids) == jobs
     for job in ids:
         assert len(stand.loads.told(name, job)) == 1
-        assert stand.user(job) == user
+        stand.check_facts(job, user)
         # Beside it there are those of OAR itself, which prepare the job in its cgroup.
         assert 1 + CHILDREN < stand.row(job)["processes"] < 3 * CHILDREN
         stand.check(name, job)

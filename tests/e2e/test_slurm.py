@@ -34,17 +34,17 @@ def submit(slurm, loads):
             slurm.submit("srun " + load["nodes"], "-N2", "-n2", user="games")]
 
 
-@pytest.mark.parametrize("name, user, jobs, tasks, processes", [
-    ("steps", "games", 1, 4, 4 * TASK + SCRIPT + 2 * SRUN + NODE),
-    ("array", "irc", 3, 1, TASK + SCRIPT + SRUN + NODE),
-    ("nodes", "games", 1, 2, 2 * TASK + SCRIPT + SRUN + 2 * NODE),
+@pytest.mark.parametrize("name, user, jobs, tasks, processes, last", [
+    ("steps", "games", 1, 4, 4 * TASK + SCRIPT + 2 * SRUN + NODE, "1"),
+    ("array", "irc", 3, 1, TASK + SCRIPT + SRUN + NODE, "0"),
+    ("nodes", "games", 1, 2, 2 * TASK + SCRIPT + SRUN + 2 * NODE, "0"),
 ])
-def test_the_row_of_a_job_is_what_its_tasks_say(stand, name, user, jobs, tasks, processes):
+def test_the_row_of_a_job_is_what_its_tasks_say(stand, name, user, jobs, tasks, processes, last):
     ids = stand.loads.jobs(name)
     assert len(ids) == jobs
     for job in ids:
         assert len(stand.loads.told(name, job)) == tasks
-        assert stand.user(job) == user
+        stand.check_facts(job, user, ("batch", "extern", last))
         assert stand.row(job)["processes"] == processes
         stand.check(name, job)
 

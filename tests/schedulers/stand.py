@@ -1,6 +1,7 @@
 """colmet-node and colmet-collector as they are by default, beside a scheduler whose jobs they are to find."""
 import h5py
 
+import elastic_stub
 import stored
 from colmet.common.metrics.job import END_SOURCES
 from programs import Program, free_port, wait_for
@@ -21,8 +22,9 @@ class Stand:
         self.scheduler, self.loads, self.watch = scheduler, Loads(scheduler), Watch(patterns, folder / "node.err")
         self.file, uri = folder / "new.hdf5", "tcp://127.0.0.1:%d" % free_port()
         self.watch.start()
+        self.elastic = elastic_stub.Stub()
         self._collector = Program("colmet.collector.main", ("-vvv", "--zeromq-bind-uri", uri, "--hdf5-filepath",
-                                                            self.file), folder)
+                                                            self.file, "--elastic-host", self.elastic.url), folder)
         wait_for(lambda: uri in self._collector.errors(), PATIENCE, "start of the collector")
         self.node = Program("colmet.node.main", ("-vvv", "--account-pins", "", "--zeromq-uri", uri), folder)
         wait_for(lambda: "records received" in self._collector.errors(), PATIENCE, "records of the node")
@@ -45,10 +47,18 @@ class Stand:
         [row] = stored.rows(self.file, job, "job")
         return row
 
-    def user(self, job):
-        """Whose `job` is, by the file."""
+    def check_facts(self, job, user, steps=()):
+        """What is known of `job` is in the file and in each of its documents: its scheduler, `user`, and at least
+        these `steps` at the end."""
+        scheduler = type(self.scheduler).__name__.lower()
         with h5py.File(self.file, "r") as file:
-            return file["job_" + job].attrs["user"].decode()
+            known = {name: value.decode() for name, value in file["job_" + job].attrs.items() if name.islower()}
+        named = known.pop("steps", "").split(",") if steps else []
+        assert (known, set(named) >= set(steps)) == ({"user": user, "scheduler": scheduler}, True), (known, named)
+        documents = [each for each in self.elastic.documents() if each["job"] == job]
+        assert {(each["job_user"], each["job_scheduler"]) for each in documents} == {(user, scheduler)}
+        [end] = [each for each in documents if "end_source" in each]
+        assert (end.get("job_steps", []), end.get("steps", 0)) == (named, len(named))
 
     def check(self, name, job):
         """The row of `job`, whose tasks tell as `name`, has nothing that was not."""
@@ -80,5 +90,6 @@ class Stand:
     def close(self):
         """End what runs."""
         self.watch.close()
+        self.elastic.close()
         for program in (self.node, self._collector):
             program.__exit__()
