@@ -9,22 +9,27 @@ from itertools import count
 
 FIRST_PORT, LAST_PORT = 10000, 32000
 _PORTS = (FIRST_PORT + number % (LAST_PORT - FIRST_PORT) for number in count(os.getpid() * 202, 2))
+_OURS = []              # sockets in Linux's abstract space, each with the name of a pair that this process has
 
 
-def free_port(ports=_PORTS):
+def free_port(ports=_PORTS, ours=_OURS):
     """A pair of free TCP ports (N, N + 1) on loopback, the first of `ports`; returns N.
 
-    Below those that the kernel gives to clients (32768 and up). Each process begins at another place, and takes none
-    twice: what was given here may not be bound yet.
+    Below those that the kernel gives to clients (32768 and up). Each process begins at another place, and no two have
+    the same pair as long as they live: what was given may not be bound yet, or not just now.
     """
     for port in ports:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with socket.socket() as first, socket.socket() as second:
             try:
+                name.bind(b"\0colmet-test-port-%d" % port)
                 first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
-                return port
             except OSError:
+                name.close()
                 continue
+        ours.append(name)
+        return port
 
 
 def wait_for(condition, seconds, what):
