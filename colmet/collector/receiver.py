@@ -16,7 +16,8 @@ QUICK = 20000           # messages a second that one sender is thought to send a
 MORE_FOLLOW, NO_WAIT = int(zmq.SNDMORE | zmq.NOBLOCK), int(zmq.NOBLOCK)      # pyzmq joins its own flags slowly
 TURN = 200              # messages taken from one socket before the other has its turn
 TICK = 1.0              # s between calls of the writers' housekeeping
-LAST_WORDS = 0.3        # s without a message, after which nothing waits in the sockets any more
+LAST_LOOKS = 10         # in a row that found no message, after which nothing waits in the sockets any more
+PAUSE = 0.03            # s between two of them, in which ZeroMQ can read what the system has
 LAST_CALL = 5.0         # s that this may take in all, as nodes go on sending
 
 
@@ -86,12 +87,13 @@ class Receiver:
         """Take the last messages that nodes have handed over, at the end. The sockets stay bound: unbinding
         them would cut the connections and lose what is on its way."""
         end = time.monotonic() + LAST_CALL
-        quiet = time.monotonic() + LAST_WORDS
-        while time.monotonic() < min(quiet, end) and not self.full:
+        looks = LAST_LOOKS
+        while looks and time.monotonic() < end and not self.full:
             if self.take(end):
-                quiet = time.monotonic() + LAST_WORDS
+                looks = LAST_LOOKS
             else:
-                time.sleep(LAST_WORDS / 10)
+                looks -= 1
+                time.sleep(PAUSE)
         if self._held is not None:
             log.error("the journal is full: a message of %d bytes is lost", len(self._held))
         self.push()
