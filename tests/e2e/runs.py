@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import h5py
+from e2e.peers import batches
 from programs import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,12 @@ class Place:
     def daemon(self, name):
         """The pid of the running daemon `name` ("node", "collector") of a run here, once there is one."""
         return wait_for(lambda: next(iter(self.processes("colmet.%s.main" % name)), None), 60, name)
+
+    def samples(self, job):
+        """In how many batches that the collector of a run here has taken the job of this id has a row."""
+        [journal] = self.temporary.glob("colmet-*/journal")
+        return sum(str(job) in (batch.jobs[row[0]]["job"] for block in batch.blocks for row in block)
+                   for batch in batches(journal))
 
     def processes(self, *words):
         """Pids of processes whose command line names the temporary folder and each of `words`."""

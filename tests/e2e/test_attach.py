@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from programs import wait_for
 from runs import job_row, line
+from workload import cpu
 
 pytest_plugins = ("harness",)
 
@@ -27,8 +28,7 @@ def test_a_process_until_it_ends(place, burning):
         wait_for(lambda: place.processes("colmet.node.main", str(burning.pid)), 60, "node")
         first = wait_for(attached.stderr.readline, 60, "word that it measures")
         assert "measuring" in first and "until it ends" in first
-        before = max(cpu(burning.pid), 1)
-        wait_for(lambda: cpu(burning.pid) > before + 1, 60, "CPU time of several samples")
+        wait_for(lambda: place.samples(burning.pid) >= 2, 60, "two samples")
         burning.kill()
         burning.wait()
         _, err = attached.communicate(timeout=60)
@@ -38,11 +38,13 @@ def test_a_process_until_it_ends(place, burning):
 
 
 def test_for_a_time_and_it_goes_on(place, burning):
+    before = cpu([burning.pid])
     code, _, err = place.colmet("attach", "--for", "1.5", "-s", "0.3", "-o", "x.hdf5", burning.pid)
+    after = cpu([burning.pid])
     job, row = job_row(place.cwd / "x.hdf5")
     assert code == 0 and burning.poll() is None and job == str(burning.pid)
     assert "from its own start" in err and "%" not in line(err, "CPU")     # of its whole life, so no share of 1.5 s
-    assert "still running" in line(err, "wall") and 1.4e9 < row["wall"] and row["cpu"] > 0.1e9
+    assert "still running" in line(err, "wall") and 1.4e9 < row["wall"] and before < row["cpu"] <= after
 
 
 def test_ctrl_c_ends_the_measuring_only(place, burning):
@@ -65,7 +67,7 @@ def test_a_cgroup(place, burning, name, job):
         code, _, err = place.colmet("attach", cgroup.name, "--for", "1.2", "-s", "0.3")
         assert code == 0 and burning.poll() is None and "complete" in err
         found, row = job_row(place.file())
-        assert found == job % os.getpid() and row["cpu"] > 0.1e9     # of 1.2 s, on a busy machine
+        assert found == job % os.getpid() and 0 < row["cpu"] <= int((cgroup / "cpuacct.usage").read_text())
     finally:
         burning.kill()
         burning.wait()
@@ -79,8 +81,3 @@ def removed(cgroup):
     except OSError:
         return False
     return True
-
-
-def cpu(pid):
-    """Clock ticks of CPU time of a process (proc(5))."""
-    return int(Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[11])
