@@ -65,6 +65,7 @@ def test_kill_9_of_the_collector_at_20_random_moments(mode, root, uri, start, wa
     (tmp_path / "out").mkdir()
     job = root.job(4217)
     job.run("sleep", "600")
+    wait_for(job.tasks, PATIENCE, "the job's process")
 
     def node(name, period):
         return start("node", "--cpuset_rootpath", root.path, "-s", period, "--zeromq-uri", uri, "--hostname", name,

@@ -30,8 +30,8 @@ def _stand(root, start, uri, tmp_path):
                       "--hdf5-filepath", tmp_path / "n.hdf5")
     wait_for(lambda: uri in collector.errors(), PATIENCE, "start of the collector")
     nodes = [start("node", "--cpuset_rootpath", root.path, "-s", period, "--hostname", "every%d" % period,
-                   "--zeromq-uri", uri) for period in PERIODS]
-    wait_for(lambda: collector.errors().count("records received") > 2, PATIENCE, "records of the nodes")
+                   "--zeromq-uri", uri, "-vvv") for period in PERIODS]
+    wait_for(lambda: nodes[0].errors().count("batch 1: ") == len(PERIODS), PATIENCE, "first batches of both nodes")
 
     def stop():
         assert [node.stop() for node in nodes] + [collector.stop()] == [0, 0, 0]
