@@ -22,7 +22,7 @@ class Side:
         self.uri = "ipc://%s/c" % folder
         settings = SimpleNamespace(**dict({"wire": "auto", "zeromq_uri": self.uri, "native_uri": self.uri + ".native",
                                            "zeromq_hwm": 1000, "zeromq_linger": 0, "wire_timeout": 30,
-                                           "sample_period": 5}, **options))
+                                           "sample_period": 0.1}, **options))
         self.outbox = Outbox(settings.zeromq_hwm)
         hello = {"node": "node-1", "cluster": "c", "session": SESSION}
         self.sender = Sender(settings, self.outbox, hello, list(TABLES.values()))

@@ -26,7 +26,7 @@ SCAN_BLIND_NS = 1_000 * MS      # the same where inotify is not to be had
 LOOK_NS = 50 * MS               # between two looks into a young job without tasks
 YOUNG_NS = 1_000 * MS           # age up to which it is looked into so often
 NO_FILES = (errno.EMFILE, errno.ENFILE)
-CHECK_NS = 2_000 * MS           # between two looks whether the roots are still the same
+CHECK_NS = 5_000 * MS           # between two looks whether the roots are still the same
 GAP_NS = (20 * MS, 200 * MS)    # least and most time from a tick to an extra one
 
 
@@ -111,7 +111,7 @@ class Jobs:
             if now >= until:
                 return self._leave(False)
             ready = [fd for fd, _ in poll.poll(max(0, self._next(until) - now) / MS)]
-            self._follow(self._watches.fd in ready)
+            self._follow(self._watches.fd in ready, self.attendant and self.attendant.fd in ready)
             self._followed = True   # just now: `present`, if it comes next, need not do it again
             if wake in ready:
                 return self._leave(False)
@@ -184,12 +184,14 @@ class Jobs:
 
     # Within.
 
-    def _follow(self, events=True):
-        """Take up what happened; without `events` there is none to read."""
-        if self.attendant:                      # before a job whose directory is gone is finished
+    def _follow(self, events=True, emptied=True):
+        """Take up what happened; without `events` and `emptied` there is none of that kind to read."""
+        now = boottime()
+        stirred = events or now >= min(self._next_scan, self._next_check)       # else no job comes, goes or changes
+        if self.attendant and (stirred or emptied):     # before a job whose directory is gone is finished
             self.attendant.take()
-        self._spared(self._look_around, boottime(), events)
-        if self.attendant:
+        self._spared(self._look_around, now, events)
+        if self.attendant and stirred:
             self.attendant.follow(self._jobs.values())
 
     def _look_around(self, now, events):

@@ -160,11 +160,13 @@ class Outbox:
         with self._lock:
             return next((batch.sent for batch in self._flying.values()), None)      # they lie in order of sending
 
-    def at_ease(self):
-        """Whether it matters little when acknowledgements are read: all that is kept is in flight, that is less than
-        half of what may be, and nobody hurries."""
+    def eased_since(self):
+        """When the batch longest in flight was sent (ns), if it matters little when acknowledgements are read: all that
+        is kept is in flight, that is less than half of what may be, and nobody hurries. Else None."""
         with self._lock:
-            return not self._hurried and len(self._kept) == len(self._flying) < self.window / 2
+            if self._hurried or not len(self._kept) == len(self._flying) < self.window / 2:
+                return None
+            return next((batch.sent for batch in self._flying.values()), None)
 
     def acknowledge(self, upto, ranges):
         """The collector has all up to `upto` and those within `ranges` (low, high), both included. What was never

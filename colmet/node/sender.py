@@ -44,6 +44,7 @@ class Sender(threading.Thread):
         self._told = NOBODY             # the last thing that was said of who listens
         self._mute = False              # that nobody answers was told
         self._end = None                # ns: when the flush gives up; None while it has not begun
+        self._poll, self._polled = None, ()     # what waits, and for which descriptors
 
     def where(self):
         """Who gets the batches and whether anybody listens, as the start message says it."""
@@ -124,16 +125,18 @@ class Sender(threading.Thread):
         times = [link.deadline(now) for link in links] + [self.outbox.next_ready(now), self._end, now + LONGEST_POLL]
         if self.native and self.legacy and self.native.mute_since is not None and len(links) < 2:
             times.append(self.native.mute_since + self._patience())
-        poll = select.poll()
-        poll.register(self.outbox.fileno(), select.POLLIN)
+        fds = [self.outbox.fileno()]
         for link in links:
-            fds = link.polls(now)
-            if fds is None:
+            own = link.polls(now)
+            if own is None:
                 times.append(now)
-            for fd in fds or ():
-                poll.register(fd, select.POLLIN)
+            fds += own or ()
+        if fds != self._polled:
+            self._poll, self._polled = select.poll(), fds
+            for fd in fds:
+                self._poll.register(fd, select.POLLIN)
         first = min(time for time in times if time is not None)
-        ready = [fd for fd, _ in poll.poll(max(0, first - now) / MS)]
+        ready = [fd for fd, _ in self._poll.poll(max(0, first - now) / MS)]
         if self.outbox.fileno() in ready:
             self.outbox.calm()
         return ready

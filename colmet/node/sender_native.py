@@ -12,7 +12,9 @@ from colmet.node.sockets import OUT, Endpoint
 
 PATIENCE = 10 * SECOND          # for an acknowledgement, at least
 LONGEST = 300 * SECOND
-LULL = 3 * SECOND // 2         # for which one is not waited for while there is plenty of room
+LULL = 8 * SECOND               # for which one need not be read while there is plenty of room, at most
+LULL_TICKS = 3.5                # the same, in periods
+ANSWERS = 64                    # read at once, at most
 SILENCE = 10 * SECOND           # after which a socket that nobody answers is replaced
 PAUSE = SECOND                  # the same, first, where a connection broke before the hello was answered
 MAX_RANGES = 4096               # of one acknowledgement
@@ -27,6 +29,8 @@ class NativeLink:
         self.uri, self.outbox, self.hello, self.faults = uri, outbox, hello, faults
         self.tables = {table.fingerprint: table for table in tables}
         self.patience = max(PATIENCE, 2 * period)
+        self._period, self._lull = period, min(LULL, int(LULL_TICKS * period))
+        self._calm_until = 0            # ns: before, acknowledgements may wait for a batch that wakes us anyway
         self.answered = False           # the collector took the hello: batches may go
         self.mute_since = None          # ns: since when nobody answers
         self.epoch = None
@@ -41,7 +45,7 @@ class NativeLink:
     def polls(self, now):
         """Descriptors to wait for; None where there is something to do at once."""
         out = OUT if self._blocked or not self._greeted else 0
-        if self._at_ease(now):
+        if now < self._calm_until:
             return self._endpoint.polls(0, answers=False)
         return None if self._endpoint.pending(out) else self._endpoint.polls(out)
 
@@ -49,13 +53,10 @@ class NativeLink:
         """When `step` is due though nothing comes (ns)."""
         if not self.answered:
             return self._retry
+        if now < self._calm_until:
+            return self._calm_until
         since = self.outbox.unanswered_since()
-        return None if since is None else since + (LULL if self._at_ease(now) else self.patience)
-
-    def _at_ease(self, now):
-        """Whether acknowledgements may wait for the next batch, which wakes us anyway: that halves the wakes."""
-        since = self.outbox.unanswered_since()
-        return self.answered and since is not None and now - since < LULL and self.outbox.at_ease()
+        return None if since is None else since + self.patience
 
     def step(self, now, ready=()):
         """Do all that can be done without waiting; `ready` are the descriptors that can be read."""
@@ -63,9 +64,8 @@ class NativeLink:
             self._open(now)
         if self._endpoint.lost(ready):
             self._lost(now)
-        frames = self._endpoint.receive()
-        if frames:
-            self._take(frames, now)
+        if now + self._period >= self._calm_until:      # the next batch would come too late to read them then
+            self._receive(now)
         if not self.answered and now >= self._retry:
             self._open(now)
         since = self.outbox.unanswered_since() if self.answered else None
@@ -73,6 +73,20 @@ class NativeLink:
             self.patience = min(2 * self.patience, LONGEST)
             self._reopen(now, "no acknowledgement for %d s" % ((now - since) // SECOND))
         self._blocked = not self._send(now)
+        self._calm_until = self._calm()
+
+    def _calm(self):
+        """Until when (ns) acknowledgements may lie unread, so that a batch and what it wakes us for is one wake, and
+        most batches need no more: nothing else is to be sent, and there is plenty of room. 0: they may not."""
+        since = self.outbox.eased_since() if self.answered else None
+        return 0 if since is None else since + self._lull
+
+    def _receive(self, now):
+        for _ in range(ANSWERS):
+            frames = self._endpoint.receive()
+            if frames is None:
+                break
+            self._take(frames, now)
 
     def close(self):
         """Let go of the connection; nothing that it holds matters, the outbox has it."""
@@ -97,7 +111,7 @@ class NativeLink:
         if self.answered:
             self.outbox.restart()
         self.answered = self._greeted = self._blocked = False
-        self._given = set()
+        self._calm_until, self._given = 0, set()
 
     def _send(self, now):
         """Send what may go; False when ZeroMQ took less than that."""
