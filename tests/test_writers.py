@@ -149,6 +149,26 @@ def test_only_what_is_durable_is_printed(tmp_path):
     assert writer.finish() and writer.position == after and stream.getvalue() == ""
 
 
+class Printing:
+    """A thread that prints one batch each time that it is waited for, `batches` in all, of `most` that there are."""
+
+    def __init__(self, word, batches, most):
+        self._word, self._batches, self._most = word, batches, most
+
+    def join(self, _):
+        self._word.stored = min(self._word.stored + 1, self._batches)
+
+    def is_alive(self):
+        return self._word.stored < self._most
+
+
+@pytest.mark.parametrize("batches", [3, 2])
+def test_at_the_end_it_is_waited_for_as_long_as_it_prints(tmp_path, batches):
+    writer = Stdout(tmp_path, 0, StringIO())
+    writer._thread = Printing(writer._word, batches, 3)
+    assert writer.finish() == (batches == 3)
+
+
 def test_missing_values_are_no_numbers():
     table = Table("t_default", JOB, "", (gauge("a", "s", ""), gauge("bcd", "", "", code="d")))
     each = batch(table=table)

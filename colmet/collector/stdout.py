@@ -16,7 +16,7 @@ from colmet.common.journal import read
 from colmet.common.names import safe
 from colmet.common.schema import MISSING
 
-END_LIMIT = 10.0        # s that whoever reads standard output may take at the end
+END_LIMIT = 10.0        # s without a batch that was printed, after which nobody is thought to read at the end
 
 
 class Stdout:
@@ -57,7 +57,10 @@ class Stdout:
         with self._news:
             self._stopping = True
             self._news.notify()
-        self._thread.join(END_LIMIT)
+        printed = None
+        while self._thread.is_alive() and printed != self._word.stored:
+            printed = self._word.stored
+            self._thread.join(END_LIMIT)
         return not self._thread.is_alive() and not self.closed
 
     def _run(self):
