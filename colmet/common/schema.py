@@ -36,7 +36,8 @@ class Metric:
 class Table:
     """Metrics that one backend reads together. `instance` names what tells rows apart within a job
     or node ("" when there is one row); `involved_jobs` is where 0.6 has that text column: "wire"
-    (and file), "file" or ""; `switch` is X in ``--enable-X`` where that is not the name: tables may share it."""
+    (and file), "file" or ""; `switch` is X in ``--enable-X`` where that is not the name: tables may share it;
+    `mapping` says of each metric what it is on the machine that sends it, () where the declaration says all."""
     name: str
     scope: str
     doc: str
@@ -45,6 +46,7 @@ class Table:
     default: bool = False
     involved_jobs: str = ""
     switch: str = ""
+    mapping: Tuple[str, ...] = ()
 
     def __hash__(self):     # tables are keys of caches on every hot path: never hash all fields again
         return hash(self.fingerprint)
@@ -78,8 +80,9 @@ class Table:
     def describe(self):
         """The table as JSON values, as it goes over the wire and into the journal."""
         columns = [[m.name, m.unit, m.kind, m.doc, m.code, m.wire06, m.fold] for m in self.metrics]
-        return {"name": self.name, "scope": self.scope, "doc": self.doc, "metrics": columns,
-                "instance": self.instance, "involved_jobs": self.involved_jobs}
+        found = {"name": self.name, "scope": self.scope, "doc": self.doc, "metrics": columns,
+                 "instance": self.instance, "involved_jobs": self.involved_jobs}
+        return dict(found, mapping=list(self.mapping)) if self.mapping else found
 
 
 def counter(name, unit, doc, wire06="", fold="add", code="q"):

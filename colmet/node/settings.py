@@ -102,6 +102,8 @@ OPTIONS = (
            "table cgroup; with cgroup v1 whoever else reads it sees that too", False, bool, group=SOURCES),
     Option(("--blkio-rule",), "have cgroup v1 count a job's I/O: a limit that nothing meets is set in its blkio cgroup "
            "on each disk, and taken away", False, bool, group=SOURCES),
+    Option(("--mapping-dir",), "directory for the files that say what the counters of 0.6's tables are: "
+           "RAPL_mapping.<time>.csv and its like; by default the working directory", "", metavar="DIR", group=SOURCES),
     Option(("--cpu-budget",), "most CPU time that colmet-node may take, in per cent of one core: above it, sources "
            "that jobs can do without are left out, and come back when there is room; 0: no limit", 0, number, "%",
            "PERCENT", check=budget_fault),

@@ -1,4 +1,4 @@
-"""Energy of the node's RAPL zones; RAPL_mapping.<time>.csv says which counter is which zone."""
+"""Energy of the node's RAPL zones, as 0.6 had it; RAPL_mapping.<time>.csv says which counter is which zone."""
 from colmet.common.schema import NODE, Table, gauge
 
 _DOCS = ("range of the zone in the counter before", "energy used in a zone since the sample before")
