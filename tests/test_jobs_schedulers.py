@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import colmet.node.jobs
+import colmet.node.owners
 from cgroups import BASE, patiently, schedulers_names, until, v1
 from colmet.common.schedulers import NONE, rules
 from colmet.node.jobs import Jobs
@@ -22,6 +23,12 @@ MOUNTS = """\
 STEP = "system.slice/slurmstepd.scope"
 SLUID = "s0A1B2C3D4E5FG"
 NUMBERS = count(1)
+
+
+@pytest.fixture(name="patient", autouse=True)
+def _patient(monkeypatch):
+    """Names of users are waited for, however busy the machine is."""
+    monkeypatch.setattr(colmet.node.owners, "WAIT", 60)
 
 
 @pytest.fixture(name="tree")

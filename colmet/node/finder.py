@@ -9,7 +9,7 @@ from typing import Any
 
 from colmet.node.job import Cgroup, directory_key, directory_status, folders
 from colmet.node.places import Place
-from colmet.node.trails import job_of_sluid, user_name
+from colmet.node.trails import job_of_sluid
 from colmet.node.watch import GONE, LOST, MADE, WRITTEN
 
 
@@ -22,8 +22,8 @@ class Found:
 
 
 class Finder:
-    """Tells `jobs` of what it finds: ``join(id, user, status, scheduler) -> Job`` for a directory whose stat(2) is
-    given, ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
+    """Tells `jobs` of what it finds: ``join(id, user, status, scheduler, uid) -> Job`` for a directory whose stat(2)
+    is given, ``look(job)`` when its directories changed or were written to, ``finish(job)`` when the last one went,
     ``closed(path)`` for one whose tasks may not be read. `identify(name)` gives (id, user) or None for a
     directory in one of `places`; `trails` leads to others, `proc` is where processes are told of."""
 
@@ -110,10 +110,11 @@ class Finder:
             self._watches.drop(path)
 
     def _identity(self, path, place):
-        """(id, user) of the job whose directory is `path`, or None; it may come to be known later."""
+        """(id, user, uid) of the job whose directory is `path`, or None; it may come to be known later."""
         name = os.path.basename(path)
         if not place.mark:
-            return self._identify(name) or (place.single and (name, ""))
+            identity = self._identify(name) or (place.single and (name, ""))
+            return identity and (*identity, None)
         rule, level, groups = place.mark
         found = rule.fits(level, name)
         told = found is not None and rule.identity(dict(groups, **found))
@@ -124,7 +125,7 @@ class Finder:
             self._unnamed[path] = place
             for directory, _, _ in os.walk(path):
                 self._watches.add(directory, writes=True)
-        return job and (job, told.user or (user_name(told.uid) if told.uid else ""))
+        return job and (job, told.user or told.uid or "", None if told.user else told.uid)
 
     def _name(self, directory):
         """Something happened in `directory`: see whether a job without id, which it is part of, has one now."""
@@ -177,7 +178,8 @@ class Finder:
             self._remove(path)
         if key in self._keys:
             return
-        job = self._jobs.join(identity[0], identity[1], status, place.scheduler)
+        id, user, uid = identity
+        job = self._jobs.join(id, user, status, place.scheduler, uid)
         found = self.found[path] = Found(job, Cgroup(path, key), place)
         self._keys.add(key)
         job.parts += (found.cgroup,)

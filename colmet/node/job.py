@@ -124,9 +124,11 @@ class Job:
     parts of it that were seen here; `twin` says that another user's job of the
     same id was here before it. `parts` are what it is made of (`Cgroup`, or those of `colmet.node.processes`);
     `start` and, when it ended, `end` are Unix times in ns, `start_boot` and `end_boot` the same instants of
-    CLOCK_BOOTTIME. `started` becomes true with its first task."""
+    CLOCK_BOOTTIME. `started` becomes true with its first task. `key` is (id, user) as it was found; `uid`, the number
+    of its user as text or None, may tell more later (`colmet.node.owners`)."""
 
-    def __init__(self, id, user="", cluster="", twin=False, scheduler=""):
+    def __init__(self, id, user="", cluster="", twin=False, scheduler="", uid=None):
+        self.key, self.uid = (id, user), uid
         self.id, self.user, self.cluster, self.twin, self.scheduler = id, user, cluster, twin, scheduler
         self.steps = set()
         self.parts = ()

@@ -14,6 +14,7 @@ from colmet.node.ending import read_facts
 from colmet.node.finder import Finder
 from colmet.node.job import Job, oldest_process
 from colmet.node.log import Faults, log
+from colmet.node.owners import Owners, Users
 from colmet.node.patterns import DEFAULT_PATTERNS, identify
 from colmet.node.places import Place, below, looked_at, named, patterns_tried
 from colmet.node.processes import Process, Thread, Tree
@@ -39,7 +40,7 @@ class Jobs:
     def __init__(self, root, rootpaths=DEFAULT_ROOTS, patterns=DEFAULT_PATTERNS, cgroups=(), pids=(), tids=(),
                  trees=(), facts=None, rules=()):
         self._proc, self._faults = os.path.join(str(root), "proc"), Faults()
-        self._jobs, self._ended = {}, []        # {(id, user): Job} of those present; those not yet told
+        self._jobs, self._ended = {}, []        # {Job.key: Job} of those present; those not yet told
         self._ids = Counter()                   # how many of those present have an id
         self._empty = {}                        # {Job: boottime at which it was found}: no task yet
         self._numbered, self._pidfds = [], {}   # jobs given by number; {fd: Job}
@@ -57,6 +58,7 @@ class Jobs:
         scheduler = oar.NAME if tuple(rootpaths) == DEFAULT_ROOTS else ""
         places = [Place(path, scheduler=scheduler) for path in below(root, rootpaths)]
         places += [Place(path, single=True) for path in named(root, cgroups, rootpaths)]
+        self._owners = Owners(self._proc, Users())
         self._finder = Finder(places, lambda name: identify(name, patterns), self._watches, self,
                               Trails(rules, root, self._watches.add), self._proc)
         for kind, given in ((Process, pids), (Thread, tids), (Tree, trees)):
@@ -86,6 +88,7 @@ class Jobs:
         self._followed = False
         if self._numbered:
             self._spared(self._end_numbered)
+        self._spared(self._owners.look)
         return list(self._jobs.values())
 
     def ended(self):
@@ -137,15 +140,17 @@ class Jobs:
 
     # What the finder calls.
 
-    def join(self, id, user, status=None, scheduler=""):
-        """The present job `id` of `user`, or a new one of `scheduler`; `status` is stat(2) of its directory."""
+    def join(self, id, user, status=None, scheduler="", uid=None):
+        """The present job `id` of `user`, or a new one of `scheduler`; `status` is stat(2) of its directory. `uid` is
+        the number of `user`, where that is but a number."""
         job = self._jobs.get((id, user))
         if job is None:
-            job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0, scheduler=scheduler)
+            job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0, scheduler=scheduler, uid=uid)
+            self._owners.add(job)
             self._silent_until = None
             self._ids[id] += 1
             self._empty[job] = job.start_boot
-            log.debug("job %s of %s is here", id, user or "nobody known")
+            log.debug("job %s of %s is here", id, job.user or "nobody known")
         if status is not None:
             made = min(status.st_mtime_ns, status.st_ctime_ns)      # no cgroup file system gives the birth itself
             job.began(job.start_boot - max(0, job.start - made))
@@ -159,6 +164,7 @@ class Jobs:
         if job.started or job.tasks():
             del self._empty[job]
             self._finder.calm(job)
+            self._owners.find(job)
             if fresh:
                 self._unsampled[job] = job.seen
             if not self._new:
@@ -167,8 +173,8 @@ class Jobs:
 
     def finish(self, job):
         """Note that `job` ended now."""
-        if self._jobs.get((job.id, job.user)) is job:
-            del self._jobs[job.id, job.user]
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
             self._ids[job.id] -= 1
             if not self._ids[job.id]:
                 del self._ids[job.id]

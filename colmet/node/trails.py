@@ -3,9 +3,7 @@
 Of version 1 one hierarchy is enough: the first of `ORDER` that has a scheduler's directory.
 """
 import os
-import pwd
 from collections import namedtuple
-from functools import lru_cache
 
 from colmet.common.schedulers import slurm
 from colmet.common.mounts import V2, mounted
@@ -77,15 +75,6 @@ def _tops(root):
         tops.setdefault(directory_key(mount.point), mount.point)
     tops.pop(None, None)
     return list(tops.values())
-
-
-@lru_cache(maxsize=1024)
-def user_name(uid):
-    """The name of the user number `uid` (text), or `uid` where there is none."""
-    try:
-        return pwd.getpwuid(int(uid)).pw_name
-    except (KeyError, OverflowError):
-        return uid
 
 
 def job_of_sluid(path, proc):
