@@ -1,6 +1,6 @@
 /* Adds up what tasks did, for each cgroup that is followed: a task that ends in sched_process_exit, one that lives when
- * user space runs on_walk, or reads the iterator on_live where the kernel refuses that. A cgroup made below one that is
- * followed is followed too, from its first moment.
+ * user space reads the iterator on_live (or runs walk.bpf.c). A cgroup made below one that is followed is followed too,
+ * from its first moment.
  *
  * The two never hold the same task if `ended` is taken before the live ones: a task is seen alive only before it begins
  * to exit (PF_EXITING), and the tracepoint comes after that. One that ends in between is in neither, once. */
@@ -12,27 +12,12 @@
 #include <bpf/bpf_tracing.h>
 
 #include "cells.h"
+#include "maps.h"
 #include "task.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-const volatile struct settings settings = {.subsystem = -1};
 struct state state = {};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, GROUPS);
-    __type(key, __u64);         /* id of a cgroup */
-    __type(value, __u32);       /* place of its cell */
-} groups SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, GROUPS);
-    __type(key, __u32);
-    __type(value, struct cell);
-} cells SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_STACK);
@@ -48,13 +33,6 @@ static __always_inline __u64 group_of(struct task_struct *task)
     if (subsystem < 0)
         return task->cgroups->dfl_cgrp->kn->id;
     return task->cgroups->subsys[subsystem]->cgroup->kn->id;
-}
-
-static __always_inline struct cell *cell_of(__u64 id)
-{
-    __u32 *place = bpf_map_lookup_elem(&groups, &id);
-
-    return place ? bpf_map_lookup_elem(&cells, place) : 0;
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -78,68 +56,6 @@ int on_live(struct bpf_iter__task *context)
     cell = cell_of(group_of(task));
     if (cell)
         add_task(cell->live, task, 0);
-    return 0;
-}
-
-/* The top of the hierarchy, to be released, or NULL. */
-static __always_inline struct cgroup *top(void)
-{
-    struct task_struct *me = bpf_get_current_task_btf();
-    struct cgroup *mine, *found = 0;
-
-    if (settings.subsystem < 0) {
-        bpf_rcu_read_lock();
-        found = bpf_cgroup_ancestor(me->cgroups->dfl_cgrp, 0);
-        bpf_rcu_read_unlock();
-        return found;
-    }
-    mine = bpf_task_get_cgroup1(me, settings.hierarchy);
-    if (!mine)
-        return 0;
-    found = bpf_cgroup_ancestor(mine, 0);
-    bpf_cgroup_release(mine);
-    return found;
-}
-
-static __always_inline void add_members(struct cgroup *cgroup, struct cell *cell)
-{
-    struct bpf_iter_css_task tasks;
-    struct task_struct *task;
-
-    bpf_iter_css_task_new(&tasks, &cgroup->self, 0);
-    while ((task = bpf_iter_css_task_next(&tasks)))
-        if (!(task->flags & (PF_KTHREAD | PF_EXITING)))
-            add_task(cell->live, task, 0);
-    bpf_iter_css_task_destroy(&tasks);
-}
-
-/* Goes through all cgroups, and the tasks of those that are followed. What is below comes before what is above it: a
- * task that is moved down meanwhile is then missed once, not counted twice. */
-SEC("syscall")
-int on_walk(void *nothing)
-{
-    struct cgroup *root = top(), *cgroup;
-    struct cgroup_subsys_state *css;
-    struct bpf_iter_css below;
-
-    if (!root)
-        return 1;
-    bpf_rcu_read_lock();
-    bpf_iter_css_new(&below, &root->self, DESCENDANTS_POST);
-    while ((css = bpf_iter_css_next(&below))) {
-        struct cell *cell = cell_of(css->cgroup->kn->id);
-
-        if (!cell)
-            continue;
-        cgroup = bpf_cgroup_acquire(css->cgroup);
-        if (!cgroup)
-            continue;
-        add_members(cgroup, cell);
-        bpf_cgroup_release(cgroup);
-    }
-    bpf_iter_css_destroy(&below);
-    bpf_rcu_read_unlock();
-    bpf_cgroup_release(root);
     return 0;
 }
 

@@ -89,37 +89,36 @@ static int is_pinned(const char *pins)
     return pins[0] && !pin_path(path, sizeof path, pins, links[LINKS - 1]) && !access(path, F_OK);
 }
 
-/* Loads programs and maps; `walk` 0: without on_walk. Returns 0 or -errno. */
-static int load(struct account *self, const char *file, const struct settings *settings, const char *pins, int walk)
+int open_object(struct bpf_object **opened, const char *file, const struct settings *settings)
 {
-    struct bpf_program *walker;
+    struct bpf_object *object = bpf_object__open_file(file, NULL);
     struct bpf_map *map;
     void *initial;
     size_t size;
-    int error;
 
-    self->object = bpf_object__open_file(file, NULL);
-    if (!self->object)
+    if (!object)
         return -errno;
-    map = bpf_object__find_map_by_name(self->object, ".rodata");
+    map = bpf_object__find_map_by_name(object, ".rodata");
     initial = map ? (void *)bpf_map__initial_value(map, &size) : NULL;     /* const in older ones */
-    if (!initial || size < sizeof *settings)
+    if (!initial || size < sizeof *settings) {
+        bpf_object__close(object);
         return -EINVAL;
+    }
     memcpy(initial, settings, sizeof *settings);
-    walker = bpf_object__find_program_by_name(self->object, "on_walk");
-    error = bpf_program__set_autoload(walker, walk);
+    *opened = object;
+    return 0;
+}
+
+/* Loads programs and maps. Returns 0 or -errno. */
+static int load(struct account *self, const char *file, const struct settings *settings, const char *pins)
+{
+    int error = open_object(&self->object, file, settings);
+
     if (!error && pins[0])
         error = pin_maps(self, pins);
     for (size_t i = 0; !error && i < LINKS; i++)
         error = bpf_program__set_autoload(bpf_object__find_program_by_name(self->object, links[i]), !self->resumed);
-    if (!error)
-        error = bpf_object__load(self->object);
-    self->walk = walk && !error ? bpf_program__fd(walker) : NO_WALK;
-    if (error) {
-        bpf_object__close(self->object);
-        self->object = NULL;
-    }
-    return error;
+    return error ? error : bpf_object__load(self->object);
 }
 
 /* Maps the values of the map `name` into memory. Returns 0 or -errno. */
@@ -177,7 +176,7 @@ static int attach(struct account *self, const char *pins)
 }
 
 int account_open(struct account **opened, const char *object, const char *controller, int hierarchy,
-                 const char *pins, int walk)
+                 const char *pins, const char *walk)
 {
     struct settings settings = {.hierarchy = hierarchy};
     struct account *self = calloc(1, sizeof *self);
@@ -186,14 +185,17 @@ int account_open(struct account **opened, const char *object, const char *contro
     if (!self)
         return -ENOMEM;
     be_silent();
+    self->walk = NO_WALK;
     self->resumed = is_pinned(pins);
     error = find_subsystem(controller, &settings);
-    if (!error && (error = load(self, object, &settings, pins, walk)) && walk)
-        error = load(self, object, &settings, pins, 0);
+    if (!error)
+        error = load(self, object, &settings, pins);
     if (!error)
         error = find_maps(self);
     if (!error)
         error = attach(self, pins);
+    if (!error)
+        walk_open(self, walk, &settings);
     if (error) {
         account_close(self);
         return error;
@@ -218,6 +220,7 @@ void account_close(struct account *self)
         munmap(self->cells, CELLS_SIZE);
     if (self->state)
         munmap(self->state, sizeof *self->state);
+    bpf_object__close(self->walker);
     bpf_object__close(self->object);
     free(self->sums);
     free(self);

@@ -10,11 +10,11 @@ struct account;
 /* Loads the programs from the file `object` and lets them run. `controller` is one of the hierarchy's, "cpuset", and
  * `hierarchy` its number as in /proc/self/cgroup; "" and 0 for cgroup v2. `pins`, where it is not "", is a directory in
  * a bpf file system: programs and sums stay there when this process ends, until the files in it are removed; those that
- * another left there are taken over. With `walk`, a reading visits only the tasks of cgroups that are followed, where
- * the kernel can do that (Linux 6.8); else all there are.
+ * another left there are taken over. `walk` is the file of a program with which a reading visits only the tasks of
+ * cgroups that are followed; where that is "" or does not load (before Linux 6.8), it visits all there are.
  * Returns 0 or -errno; -EPERM: no CAP_BPF or CAP_PERFMON; -EOPNOTSUPP: the kernel has no such controller. */
 int account_open(struct account **opened, const char *object, const char *controller, int hierarchy,
-                 const char *pins, int walk);
+                 const char *pins, const char *walk);
 
 /* Follows the cgroup `id`, of which the one above is `parent` (0: not followed), as part of `job`; all that will be
  * made below it is followed too. `job` -1: those made in it stand for jobs, and it for none. `start` is the Unix time

@@ -14,7 +14,7 @@ for header in ("account.h", "emptied.h"):
     ffi.cdef((HERE / header).read_text(encoding="utf-8"))
 ffi.set_source(
     "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n#include "emptied.h"\n',
-    sources=["lib_account/account.c", "lib_account/groups.c", "lib_account/read.c",
+    sources=["lib_account/account.c", "lib_account/walk.c", "lib_account/groups.c", "lib_account/read.c",
              "lib_account/rows.c", "lib_account/emptied.c"],
     depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h", "lib_account/emptied.h"],
     include_dirs=["lib_account"],

@@ -33,7 +33,8 @@ struct account {
     struct bpf_link *links[LINKS];
     int resumed;                        /* 1: programs and maps were there already */
     struct bpf_link *pass;              /* the iterator */
-    int walk;                           /* descriptor of the program that does better; or NO_WALK */
+    struct bpf_object *walker;          /* what does better; or NULL */
+    int walk;                           /* descriptor of its program; or NO_WALK */
     struct cell *cells;                 /* GROUPS of them, shared with the kernel */
     struct state *state;
     int groups, spare;                  /* descriptors of maps */
@@ -52,6 +53,12 @@ void release_unclaimed(struct account *self);
 
 /* No cell from this place on is in use. */
 uint32_t used(const struct account *self);
+
+/* Opens the object in `file`, with these settings for its programs. Returns 0 or -errno. */
+int open_object(struct bpf_object **opened, const char *file, const struct settings *settings);
+
+/* Loads the program that visits only what is followed, if it is to be had. */
+void walk_open(struct account *self, const char *file, const struct settings *settings);
 
 /* Lets the kernel go through the tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
 int pass(struct account *self);

@@ -112,7 +112,8 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
-/* Functions of the kernel for BPF (kernel/bpf/helpers.c and its like); all are there since Linux 6.8. */
+/* Functions of the kernel for BPF (kernel/bpf/helpers.c and its like); all are there since Linux 6.8. Only walk.bpf.c
+ * may use them. */
 #define FOR_BPF __attribute__((weak, section(".ksyms")))
 
 enum { DESCENDANTS_POST = 3 };      /* BPF_CGROUP_ITER_DESCENDANTS_POST of linux/bpf.h */

@@ -8,9 +8,9 @@ import pytest
 from checkout import CHECKOUT
 from colmet.node import account, emptied
 
-SHARED = ("kernel.h", "cells.h", "task.h")        # as lib_account/Makefile takes them
-OBJECTS = (account.OBJECT, emptied.OBJECT)
-PROGRAMS = {account.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir", b"on_walk"),
+SHARED = ("kernel.h", "cells.h", "maps.h", "task.h")        # as lib_account/Makefile takes them
+OBJECTS = (account.OBJECT, account.WALK, emptied.OBJECT)
+PROGRAMS = {account.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir"), account.WALK: (b"on_walk",),
             emptied.OBJECT: (b"on_populated",)}
 
 

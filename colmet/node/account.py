@@ -11,6 +11,7 @@ from colmet.node.backends import Unavailable
 from colmet.node.job import Cgroup, directory_key
 
 OBJECT = Path(__file__).with_name("account.bpf.o")
+WALK = OBJECT.with_name("walk.bpf.o")
 BTF = Path("/sys/kernel/btf/vmlinux")
 REFUSALS = {
     errno.EPERM: "needs CAP_BPF and CAP_PERFMON; start colmet-node as root or give it both",
@@ -57,7 +58,7 @@ class Account:
         opened = self._ffi.new("struct account **")
         self._pins = Pins(pins, "%s-%d" % (hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16], number))
         code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number,
-                                      os.fsencode(self._pins.path), walk)
+                                      os.fsencode(self._pins.path), os.fsencode(WALK if walk else ""))
         if code:
             self._pins.close(False)
             raise Unavailable(REFUSALS.get(-code)

@@ -276,4 +276,4 @@ def test_what_is_no_hierarchy_of_cgroups_is_refused(tmp_path):
 def test_a_controller_that_the_kernel_lacks_is_refused():
     helper = compiled.load("_account")
     opened = helper.ffi.new("struct account **")
-    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1, b"", 1) == errno.EOPNOTSUPP
+    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1, b"", b"") == errno.EOPNOTSUPP

@@ -28,8 +28,6 @@ SLACK = 10 ** 9             # ns of CPU time for the way into the cgroup and out
 ROUNDED = {"coremem": 32, "virtmem": 32}        # netlink rounds that of each task
 AGING = ("ac_etime", "ac_btime")
 KIB = 1024
-KFUNCS = pytest.mark.xfail(strict=True, reason="before Linux 6.8: account.bpf.o names functions that are not there, "
-                           "which libbpf looks for in modules, as only CAP_SYS_ADMIN may: EINVAL")
 
 
 @pytest.fixture(name="lab", scope="module")
@@ -155,8 +153,8 @@ def test_every_process_is_in_the_account(lab):
 @pytest.mark.parametrize("name, reader, reasons", [
     ("no_net_admin", "bpf", []),
     ("no_bpf", "netlink", ["bpf: needs CAP_BPF and CAP_PERFMON"]),
-    pytest.param("no_perfmon", "netlink", ["bpf: needs CAP_BPF and CAP_PERFMON"], marks=KFUNCS),
-    pytest.param("no_sys_admin", "bpf", [], marks=KFUNCS),
+    ("no_perfmon", "netlink", ["bpf: needs CAP_BPF and CAP_PERFMON"]),
+    ("no_sys_admin", "bpf", []),
     ("no_rights", "proc", ["bpf: needs CAP_BPF and CAP_PERFMON", "netlink: taskstats needs CAP_NET_ADMIN"]),
     ("no_netlink", None, ["taskstats: taskstats needs CAP_NET_ADMIN"]),
 ])
