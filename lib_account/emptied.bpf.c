@@ -8,14 +8,19 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+struct key {
+    __u64 id, hierarchy;        /* those of version 1 number their cgroups each for itself */
+};
+
 struct event {
-    __u64 id, when;
+    struct key of;
+    __u64 when;
 };
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
-    __type(key, __u64);
+    __type(key, struct key);
     __type(value, __u32);
 } watched SEC(".maps");
 
@@ -27,10 +32,9 @@ struct {
 SEC("tp_btf/cgroup_notify_populated")
 int BPF_PROG(on_populated, struct cgroup *cgroup, const char *path, int populated)
 {
-    __u64 id = cgroup->kn->id;
-    struct event event = {.id = id, .when = bpf_ktime_get_boot_ns()};
+    struct event event = {.of = {cgroup->kn->id, cgroup->root->hierarchy_id}, .when = bpf_ktime_get_boot_ns()};
 
-    if (!(populated & 1) && bpf_map_lookup_elem(&watched, &id))
+    if (!(populated & 1) && bpf_map_lookup_elem(&watched, &event.of))
         bpf_ringbuf_output(&told, &event, sizeof event, 0);
     return 0;
 }

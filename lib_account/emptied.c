@@ -69,10 +69,11 @@ int emptied_fd(const struct emptied *self)
     return ring_buffer__epoll_fd(self->ring);
 }
 
-int emptied_watch(struct emptied *self, uint64_t id, int on)
+int emptied_watch(struct emptied *self, uint64_t id, uint64_t hierarchy, int on)
 {
+    uint64_t key[] = {id, hierarchy};
     uint32_t value = 1;
-    int error = on ? bpf_map_update_elem(self->watched, &id, &value, BPF_ANY) : bpf_map_delete_elem(self->watched, &id);
+    int error = on ? bpf_map_update_elem(self->watched, key, &value, BPF_ANY) : bpf_map_delete_elem(self->watched, key);
 
     return error == -ENOENT ? 0 : error;
 }

@@ -1,9 +1,10 @@
 /* Tells when cgroups that are watched lost their last task (emptied.bpf.c), those of version 1 too, in which no file
- * does. A cgroup is named by the inode number of its directory. */
+ * does. A cgroup is named by the inode number of its directory and that of its hierarchy as in /proc/self/cgroup, 0 for
+ * version 2. */
 struct emptied;
 
 struct emptied_event {
-    uint64_t id;            /* of the cgroup */
+    uint64_t id, hierarchy; /* of the cgroup */
     uint64_t when;          /* CLOCK_BOOTTIME, ns */
 };
 
@@ -14,7 +15,7 @@ int emptied_open(struct emptied **opened, const char *object);
 int emptied_fd(const struct emptied *emptied);
 
 /* Watches the cgroup `id`, or with `on` 0 no more. Returns 0 or -errno; -E2BIG: too many are watched. */
-int emptied_watch(struct emptied *emptied, uint64_t id, int on);
+int emptied_watch(struct emptied *emptied, uint64_t id, uint64_t hierarchy, int on);
 
 /* Points `events` at what happened since the last call, in order, until the next one. Returns how many, or -errno. */
 int emptied_take(struct emptied *emptied, const struct emptied_event **events);

@@ -1,10 +1,14 @@
 """The news that a job lost its last task: by BPF in real cgroups of v1, by inotify in one of v2; and what it is for."""
+import os
 import subprocess
+import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 import cgroups
+from colmet.common.metrics.account import SOURCES
 from colmet.node.clock import SECOND, boottime
 from colmet.node.emptied import Bpf, Emptied, Inotify
 from colmet.node.job import Cgroup, directory_key
@@ -72,6 +76,15 @@ def test_a_job_that_was_never_seen_to_run_but_used_cpu_time_has_ended(tmp_path):
     assert (found["end_source"], found["cpu"]) == ("exact", 100)
 
 
+def test_by_netlink_the_cpu_time_of_a_job_is_what_was_read_last(tmp_path):
+    (tmp_path / "cpuacct.usage").write_text("100\n")
+    (tmp_path / "tasks").write_text("1\n")
+    followed = Followed(made_of(tmp_path))
+    records = [("account", account_row(runtime=10 ** 12, processes_started=7, source=SOURCES.index("netlink")))]
+    found = followed.end(records)
+    assert (found["cpu"], found["cpu_source"], found["processes"]) == (100, "cgroup v1", 7)
+
+
 @pytest.mark.parametrize("kind, tree", [(Bpf, "v1"), (Bpf, "v2"), (Inotify, "v2")])
 def test_each_way_tells_when_the_last_process_ended_and_not_before(kind, tree):
     with cgroups.either(tree) as made:
@@ -88,13 +101,60 @@ def test_each_way_tells_when_the_last_process_ended_and_not_before(kind, tree):
                 assert way.take() == {}
                 both[1].kill()
                 both[1].wait()
-                [(inode, when)] = wait_for(way.take, 30, "news of the end").items()
-                assert inode == part.key[1] and before < when <= boottime()
+                [(key, when)] = wait_for(way.take, 30, "news of the end").items()
+                assert key == part.key and before < when <= boottime()
             way.drop(part)
             last = made.sleeper("alice_12")
             last.kill()
             last.wait()
             assert subprocess.run(["sleep", "0.2"]).returncode == 0 and way.take() == {}
+
+
+@pytest.fixture(name="hierarchies")
+def _hierarchies(tmp_path):
+    """Two hierarchies of v1 of their own, without controllers: each numbers its cgroups from the same number on."""
+    if os.geteuid():
+        pytest.skip("needs root: to mount cgroups")
+    names, made = ["colmet-test-%d-%s" % (os.getpid(), each) for each in "ab"], []
+
+    def mount(name, path):
+        return subprocess.run(["mount", "-t", "cgroup", "-o", "none,name=" + name, "cgroup", str(path)],
+                              stderr=subprocess.DEVNULL).returncode == 0
+
+    def unmounted(name, path):
+        """Whether the kernel has let go of it: where a cgroup in it was not freed yet, it only does the next time."""
+        subprocess.run(["umount", str(path)], stderr=subprocess.DEVNULL)    # whoever reads all hierarchies may be there
+        end = time.monotonic() + 2
+        while "name=%s:" % name in Path("/proc/self/cgroup").read_text():
+            if time.monotonic() > end:
+                return mount(name, path) and False
+            time.sleep(0.01)
+        return True
+    for name in names:
+        path = tmp_path / name
+        path.mkdir()
+        if not mount(name, path):
+            pytest.skip("needs cgroup v1: it does not mount")
+        made.append((name, path))
+    yield [path for _, path in made]
+    for name, path in made:
+        wait_for(lambda: unmounted(name, path), 60, "end of " + name)
+
+
+def test_cgroups_of_one_inode_in_two_hierarchies_are_two(hierarchies):
+    jobs = [hierarchy / "job" for hierarchy in hierarchies]
+    for job in jobs:
+        job.mkdir()
+    parts = [Cgroup(str(job), directory_key(str(job))) for job in jobs]
+    assert parts[0].key[1] == parts[1].key[1] and parts[0].key != parts[1].key
+    with closing(Bpf()) as way:
+        way.watch(parts[0])
+        for job, told in (jobs[1], []), (jobs[0], [parts[0].key]):
+            with subprocess.Popen(["sleep", "1000"]) as process:
+                (job / "tasks").write_text(str(process.pid))
+                process.kill()
+            cgroups.patiently(job.rmdir)        # which it can be once nothing is left in it
+            assert list(way.take()) == told
 
 
 def test_new_jobs_are_told_once_and_those_that_went_are_forgotten(tmp_path):

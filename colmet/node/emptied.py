@@ -8,7 +8,7 @@ import errno
 import os
 from pathlib import Path
 
-from colmet.node import compiled
+from colmet.node import account, compiled
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
 from colmet.node.job import Cgroup, directory_key
@@ -31,22 +31,35 @@ class Bpf:
             raise Unavailable("the kernel refuses its program (%s)" % os.strerror(-code).lower())
         self._emptied = opened[0]
         self.fd = self._lib.emptied_fd(self._emptied)
+        self._numbers = {}              # {st_dev of a hierarchy: its number, -1 where it is none}
 
     def watch(self, part):
         """Watch the cgroup `part` of a job."""
-        code = self._lib.emptied_watch(self._emptied, part.key[1], 1)
+        number = self._number(part.key[0])
+        code = self._lib.emptied_watch(self._emptied, part.key[1], number, 1) if number >= 0 else 0
         if code != -errno.E2BIG:        # more than there is room for: their end is seen at a tick
             compiled.check(code)
 
     def drop(self, part):
         """Watch it no more."""
-        compiled.check(self._lib.emptied_watch(self._emptied, part.key[1], 0))
+        number = self._number(part.key[0])
+        if number >= 0:
+            compiled.check(self._lib.emptied_watch(self._emptied, part.key[1], number, 0))
 
     def take(self):
-        """{inode of a cgroup: CLOCK_BOOTTIME at which it lost its last task} since the last call."""
+        """{`Cgroup.key`: CLOCK_BOOTTIME at which that cgroup lost its last task} since the last call."""
         events = self._ffi.new("struct emptied_event **")
         count = compiled.check(self._lib.emptied_take(self._emptied, events))
-        return {events[0][place].id: events[0][place].when for place in range(count)}
+        devices = {number: device for device, number in self._numbers.items()} if count else {}
+        return {(devices[event.hierarchy], event.id): event.when for event in events[0][0:count]}
+
+    def _number(self, device):
+        if device not in self._numbers:
+            try:
+                self._numbers[device] = account.hierarchy(device)[1]
+            except Unavailable:
+                self._numbers[device] = -1
+        return self._numbers[device]
 
     def close(self):
         """Stops the program."""
@@ -59,7 +72,7 @@ class Inotify:
     name = "inotify"
 
     def __init__(self):
-        self._watches, self._inodes = Watches(), {}     # {directory: inode}
+        self._watches, self._keys = Watches(), {}       # {directory: its `Cgroup.key`}
         self.fd = self._watches.fd
         if self.fd < 0:
             raise Unavailable(self._watches.fault)
@@ -67,18 +80,18 @@ class Inotify:
     def watch(self, part):
         """Watch the cgroup `part` of a job, where it is of v2."""
         if os.path.exists("%s/%s" % (part.path, EVENTS)) and self._watches.add(part.path, writes=True):
-            self._inodes[part.path] = part.key[1]
+            self._keys[part.path] = part.key
 
     def drop(self, part):
         """Watch it no more."""
-        if self._inodes.get(part.path) == part.key[1]:
-            del self._inodes[part.path]
+        if self._keys.get(part.path) == part.key:
+            del self._keys[part.path]
             self._watches.drop(part.path)
 
     def take(self):
         """As that of `Bpf`; when is now."""
         paths = {path for kind, path, name in self._watches.read() if kind == WRITTEN and name == EVENTS}
-        return {self._inodes[path]: boottime() for path in paths if path in self._inodes and _is_empty(path)}
+        return {self._keys[path]: boottime() for path in paths if path in self._keys and _is_empty(path)}
 
     def close(self):
         """Frees the descriptor."""
@@ -100,8 +113,8 @@ class Emptied:
 
     def __init__(self, attend):
         self._attend, self._way, self.refused = attend, None, {}
-        self._watched = {}          # {job: {inode: Cgroup}}
-        self._jobs = {}             # {inode: job}
+        self._watched = {}          # {job: {key of a Cgroup: it}}
+        self._jobs = {}             # {such a key: job}
         self._known = {}            # {job: the directories of its parts when they were taken up}
         for kind in (Bpf, Inotify):
             try:
@@ -127,9 +140,9 @@ class Emptied:
     def take(self):
         """Take up what happened; nothing where nothing did."""
         empty = {}
-        for inode, when in (self._way.take() if self._way else {}).items():
-            if inode in self._jobs:
-                job = self._jobs[inode]
+        for key, when in (self._way.take() if self._way else {}).items():
+            if key in self._jobs:
+                job = self._jobs[key]
                 empty[job] = max(when, empty.get(job, 0))
         if empty:
             self._attend((), empty)
@@ -137,14 +150,14 @@ class Emptied:
     def _watch(self, job, wanted):
         """Watch of `job` the cgroups `wanted` and no others."""
         watched = self._watched.get(job, {})
-        for inode in set(watched).difference(wanted):
-            self._jobs.pop(inode, None)
+        for key in set(watched).difference(wanted):
+            self._jobs.pop(key, None)
             if self._way:
-                self._way.drop(watched[inode])
-        for inode in set(wanted).difference(watched):
-            self._jobs[inode] = job
+                self._way.drop(watched[key])
+        for key in set(wanted).difference(watched):
+            self._jobs[key] = job
             if self._way:
-                self._way.watch(wanted[inode])
+                self._way.watch(wanted[key])
         self._watched[job] = wanted
 
     def close(self):
@@ -155,11 +168,11 @@ class Emptied:
 
 
 def _cgroups(job):
-    """(inode, Cgroup) of each of its directories and of each right below."""
+    """(its key, Cgroup) of each of its directories and of each right below."""
     for part in job.parts:
         if isinstance(part, Cgroup):
-            yield part.key[1], part
+            yield part.key, part
             for path in part.directories:
                 key = directory_key(path) if os.path.dirname(path) == part.path else None
                 if key:
-                    yield key[1], Cgroup(path, key)
+                    yield key, Cgroup(path, key)
