@@ -17,6 +17,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define MOVED 256               /* threads of a process that are looked at when it is moved */
+#define TOO_MUCH (1ull << 56)   /* ns, two years: from there on nothing is told of its cgroup's CPU time */
+
 struct state state = {};
 
 struct {
@@ -56,6 +59,35 @@ int on_live(struct bpf_iter__task *context)
     cell = cell_of(group_of(task));
     if (cell)
         add_task(cell->live, task, 0);
+    return 0;
+}
+
+/* CPU time that the threads of a process have used; TOO_MUCH where there are more than are looked at. */
+static __always_inline __u64 runtime_of_all(struct task_struct *leader)
+{
+    struct list_head *head = &leader->signal->thread_head, *node = BPF_CORE_READ(head, next);
+    __u64 sum = 0;
+
+    for (int i = 0; i < MOVED && node != head; i++) {
+        struct task_struct *thread = (void *)node - bpf_core_field_offset(struct task_struct, thread_node);
+
+        if (!(BPF_CORE_READ(thread, flags) & PF_EXITING))
+            sum += BPF_CORE_READ(thread, se.sum_exec_runtime);
+        node = BPF_CORE_READ(node, next);
+    }
+    return node == head ? sum : TOO_MUCH;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(on_attach, struct cgroup *cgroup, const char *path, struct task_struct *task, int all)
+{
+    struct cell *cell;
+
+    if (cgroup->root->hierarchy_id != settings.hierarchy)
+        return 0;
+    cell = cell_of(cgroup->kn->id);
+    if (cell)
+        add(&cell->ended[BROUGHT], all ? runtime_of_all(task) : task->se.sum_exec_runtime, 1);
     return 0;
 }
 

@@ -56,7 +56,7 @@ static int find_subsystem(const char *controller, struct settings *settings)
     return result;
 }
 
-static const char *const links[] = {"on_mkdir", "on_rmdir", "on_exit"};     /* in this order they are attached */
+static const char *const links[] = {"on_mkdir", "on_rmdir", "on_attach", "on_exit"};     /* attached in this order */
 
 /* Where `name` is, or shall be, pinned. Returns 0 or -errno. */
 static int pin_path(char *path, size_t size, const char *pins, const char *name)

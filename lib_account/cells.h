@@ -59,6 +59,7 @@ enum quantity {
     CANCELLED_BYTES,
     NVCSW,
     NIVCSW,
+    BROUGHT,                    /* of RUNTIME, what tasks had when they were moved here: not of this cgroup */
     SUMS,
     EARLIEST = SUMS,            /* the greatest ~start_time, so that 0 is "none yet" */
     MAX_RSS,                    /* pages, the most that any one process had */

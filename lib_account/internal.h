@@ -10,7 +10,7 @@
 
 #define NO_JOB (-1)
 #define NO_WALK (-1)
-#define LINKS 3                 /* programs that run by themselves */
+#define LINKS 4                 /* programs that run by themselves */
 
 struct bpf_object;
 struct bpf_link;

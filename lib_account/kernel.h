@@ -55,7 +55,12 @@ struct task_delay_info {
     __u32 blkio_count, swapin_count, freepages_count;
 };
 
+struct list_head {
+    struct list_head *next;
+};
+
 struct signal_struct {
+    struct list_head thread_head;
     unsigned long maxrss;
 };
 
@@ -83,6 +88,7 @@ struct task_struct {
     int pid, tgid;
     struct css_set *cgroups;
     struct signal_struct *signal;
+    struct list_head thread_node;
     struct mm_struct *mm;
     struct task_delay_info *delays;
     struct sched_entity se;

@@ -128,17 +128,18 @@ static void sum_ended(struct account *self)
 }
 
 /* Sums that move from a removed step to what is above it while they are read would be read twice or not at all. */
-static void sum_ended_at_rest(struct account *self)
+static void at_rest(struct account *self, void (*sum)(struct account *))
 {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         uint64_t done = __atomic_load_n(&self->state->folds_done, __ATOMIC_SEQ_CST);
 
-        sum_ended(self);
+        sum(self);
         if (__atomic_load_n(&self->state->folds_begun, __ATOMIC_SEQ_CST) == done)
             break;
     }
 }
 
+/* And what they brought, which is read last: of whoever moves meanwhile too much may be taken off, never too little. */
 static void sum_live(struct account *self)
 {
     uint32_t places = used(self);
@@ -148,8 +149,10 @@ static void sum_live(struct account *self)
     for (uint32_t place = 0; place < places; place++) {
         int job = owner_of(self, place);
 
-        if (job >= 0 && job < self->jobs)
-            add(self->sums[job].live, self->cells[place].live);
+        if (job < 0 || job >= self->jobs)
+            continue;
+        add(self->sums[job].live, self->cells[place].live);
+        self->sums[job].live[BROUGHT] += self->cells[place].ended[BROUGHT];
     }
 }
 
@@ -162,11 +165,11 @@ int account_read(struct account *self, int64_t *live, int64_t *total, int jobs)
         error = begin(self);
     if (error)
         return error;
-    sum_ended_at_rest(self);        /* before the pass: see account.bpf.c */
+    at_rest(self, sum_ended);       /* before the pass: see account.bpf.c */
     error = pass(self);
     if (error)
         return error;
-    sum_live(self);
+    at_rest(self, sum_live);
     now = this_moment();
     for (int job = 0; job < jobs; job++) {
         live_row(&self->sums[job], live + (size_t)job * ACCOUNT_LIVE_CELLS, &now);

@@ -99,7 +99,11 @@ void total_row(struct sums *sums, int64_t *row, const struct moment *now)
     row[STARTED_PROCESSES] = grown(sums, STARTED_PROCESSES, live[PROCESSES] + ended[PROCESSES]);
     row[ENDED_TASKS] = grown(sums, ENDED_TASKS, ended[TASKS]);
     row[ENDED_PROCESSES] = grown(sums, ENDED_PROCESSES, ended[PROCESSES]);
-    for (size_t i = 0; i < count; i++)
-        row[FIRST_SUM + i] = grown(sums, FIRST_SUM + i, live[total_sources[i]] + ended[total_sources[i]]);
+    for (size_t i = 0; i < count; i++) {
+        enum quantity each = total_sources[i];
+
+        row[FIRST_SUM + i] = grown(sums, FIRST_SUM + i,
+                                   live[each] + ended[each] - (each == RUNTIME ? live[BROUGHT] : 0));
+    }
     row[FIRST_SUM + count] = grown(sums, FIRST_SUM + count, rss * now->page);
 }

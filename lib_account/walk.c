@@ -1,4 +1,4 @@
-/* The program that visits only the tasks of cgroups that are followed (walk.bpf.c): it works on the maps of the others. */
+/* The program that visits only the tasks of followed cgroups (walk.bpf.c): it works on the maps of the others. */
 #include "internal.h"
 
 #include <bpf/bpf.h>

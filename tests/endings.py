@@ -84,8 +84,9 @@ def burn(process):
     assert process.stdout.readline() == b"done\n"
 
 
-def account_row(**known):
+def account_row(reader="bpf", **known):
     """A row of the table account."""
+    known["source"] = account.SOURCES.index(reader)
     return [known.get(metric.name) for metric in account.TABLE.metrics]
 
 

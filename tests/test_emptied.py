@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import cgroups
-from colmet.common.metrics.account import SOURCES
 from colmet.node.clock import SECOND, boottime
 from colmet.node.emptied import Bpf, Emptied, Inotify
 from colmet.node.job import Cgroup, directory_key
@@ -80,7 +79,7 @@ def test_by_netlink_the_cpu_time_of_a_job_is_what_was_read_last(tmp_path):
     (tmp_path / "cpuacct.usage").write_text("100\n")
     (tmp_path / "tasks").write_text("1\n")
     followed = Followed(made_of(tmp_path))
-    records = [("account", account_row(runtime=10 ** 12, processes_started=7, source=SOURCES.index("netlink")))]
+    records = [("account", account_row(runtime=10 ** 12, processes_started=7, reader="netlink"))]
     found = followed.end(records)
     assert (found["cpu"], found["cpu_source"], found["processes"]) == (100, "cgroup v1", 7)
 

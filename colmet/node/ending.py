@@ -26,6 +26,8 @@ _WATCHED = {            # {table: [(metric, name here, factor)]}: what sampled r
                     ("read_bytes", "records_read_bytes", 1), ("write_bytes", "records_write_bytes", 1)),
     cgroup.TABLE: (("memory_peak", "watermark", 1),),       # --reset-peak leaves less to be read here
 }
+_SOURCE = [metric.name for metric in account.TABLE.metrics].index("source")
+_BPF = account.SOURCES.index("bpf")     # alone knows what a task had used before it came into the job
 _PLACES = {table.name: [([metric.name for metric in table.metrics].index(metric), name, factor)
                         for metric, name, factor in watched] for table, watched in _WATCHED.items()}
 
@@ -91,8 +93,9 @@ class Ending:
         """Count a row of the table named `table`, and keep what it tells; None and negative ones are "not known"."""
         if table in self._rows:
             self._rows[table] += 1
+            others = table == account.TABLE.name and values[_SOURCE] != _BPF
             for place, name, factor in _PLACES[table]:
-                if values[place] is not None and values[place] >= 0:
+                if values[place] is not None and values[place] >= 0 and not (others and name == "records_cpu"):
                     self._most[name] = max(self._most.get(name, 0), values[place] * factor)
 
     def sampled(self, sequence):

@@ -10,6 +10,7 @@ time, in FOLDER. KIND:
     exec     children that are a new Python
     thread   one process, AT threads at a time
     daemon   processes that are left behind and wait for nobody; this one collects them (PR_SET_CHILD_SUBREAPER)
+    late     none: this one, which burned OUTSIDE ms before it entered
     make     ``make -j AT``, whose recipes burn
 """
 import ctypes
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 SUBREAPER = 36          # prctl(2)
 SIDE_BY_SIDE = 6
+OUTSIDE = 1000
 BURN = "import time\nend = time.process_time() + %s / 1000\nwhile time.process_time() < end: pass"
 
 
@@ -35,7 +37,7 @@ class Shape(NamedTuple):
 
     def processes(self):
         """How many there are, the first one included; None where it is not known."""
-        return {"fork": 1 + self.count, "exec": 1 + self.count, "thread": 1,
+        return {"fork": 1 + self.count, "exec": 1 + self.count, "thread": 1, "late": 1,
                 "daemon": 1 + 2 * self.count}.get(self.kind)
 
 
@@ -171,6 +173,8 @@ def main(folder, entries, kind, ms, at, count):
     ms, at, count = int(ms), int(at), int(count)
     os.chdir(folder)
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    if kind == "late":
+        burn(OUTSIDE)
     for path in entries.split(":"):
         fd = os.open(path, os.O_WRONLY)
         early = time.process_time_ns()
@@ -185,6 +189,8 @@ def main(folder, entries, kind, ms, at, count):
         many(lambda: os.posix_spawn(command[0], command, os.environ), at, count)
     elif kind == "thread":
         threads(ms, at, count)
+    elif kind == "late":
+        burn(ms * count)
     elif kind == "daemon":
         many(lambda: leave(ms), at, count)
     elif kind == "make":

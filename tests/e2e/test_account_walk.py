@@ -1,11 +1,13 @@
 """The two ways in which the account visits live tasks: those of cgroups that are followed, or all there are."""
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import jobs
 import pytest
 
+from accounts import NAMES, found
 from colmet.common.metrics import account as declared
 from colmet.node.account import Account
 from colmet.node.backends import Unavailable
@@ -17,6 +19,36 @@ pytestmark = pytest.mark.root
 SYSCALL = "31"              # BPF_PROG_TYPE_SYSCALL, the kind of program that visits cgroup by cgroup (linux/bpf.h)
 AGED = (9, 10)              # cells of `live`: ac_btime and ac_etime change between two readings
 STEPS = ("", "step-1", "step-2")
+RUNTIME = NAMES.index("runtime")
+BEFORE, AFTER, THREADS = 0.2, 0.1, 4        # s of CPU time of each thread
+TICK = 10_000_000           # ns that the kernel may not yet have added when a thread ends
+MOVED = """
+import sys, threading, time
+before, after = map(float, sys.argv[1:3])
+done, go = threading.Semaphore(0), threading.Semaphore(0)
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+def work():
+    burn(before)
+    done.release()
+    go.acquire()
+    burn(after)
+threads = [threading.Thread(target=work) for _ in range(int(sys.argv[3]))]
+for thread in threads:
+    thread.start()
+for _ in threads:
+    done.acquire()
+print(time.process_time_ns(), flush=True)
+sys.stdin.readline()
+for _ in threads:
+    go.release()
+for thread in threads:
+    thread.join()
+print(time.process_time_ns(), flush=True)
+sys.stdin.readline()
+"""
 
 
 @pytest.fixture(name="open_account")
@@ -90,6 +122,26 @@ def test_where_the_kernel_can_only_followed_cgroups_are_visited(open_account):
     assert programs().count(SYSCALL) == before.count(SYSCALL)
     open_account(True)
     assert programs().count(SYSCALL) == before.count(SYSCALL) + 1
+
+
+@pytest.mark.parametrize("walk", [True, False])
+def test_what_a_process_used_before_it_was_moved_in_is_not_the_jobs(root, open_account, walk):
+    made, account = root.job(33), open_account(walk)
+    job = found(made)
+    account.read([job])
+    command = [sys.executable, "-S", "-E", "-c", MOVED] + list(map(str, (BEFORE, AFTER, THREADS)))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        outside = int(process.stdout.readline())
+        (made.path / "cgroup.procs").write_text(str(process.pid))
+        live, came = account.read([job])[job]
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        truth = int(process.stdout.readline()) - outside
+        lived = account.read([job])[job][1][RUNTIME]
+        made.remove()
+    runtime = account.read([])[job][1][RUNTIME]
+    assert live[0] == THREADS + 1 and came[RUNTIME] <= truth
+    assert truth - THREADS * TICK <= lived <= runtime <= truth + TICK
 
 
 def test_a_job_keeps_its_sums_though_the_directory_above_was_unknown_when_it_came(root, open_account):
