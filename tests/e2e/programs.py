@@ -45,13 +45,14 @@ def wait_for(condition, seconds, what):
 
 
 class Program:
-    """A running `module` (``colmet.node.main``) with `arguments`; stdout and stderr go to files in `folder`."""
+    """A running `module` (``colmet.node.main``) with `arguments`, started by the command `before`; stdout and stderr go
+    to files in `folder`."""
 
-    def __init__(self, module, arguments, folder, **options):
+    def __init__(self, module, arguments, folder, before=(), **options):
         self.name = module.split(".")[1]
         self.out = folder / (self.name + ".out")
         self.err = folder / (self.name + ".err")
-        command = [sys.executable, "-m", module] + [str(argument) for argument in arguments]
+        command = [*before, sys.executable, "-m", module] + [str(argument) for argument in arguments]
         with open(self.out, "ab") as out, open(self.err, "ab") as err:
             self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder,
                                             **options)
