@@ -5,31 +5,42 @@ import socket
 import subprocess
 import sys
 import time
-from itertools import count
 
-FIRST_PORT, LAST_PORT = 10000, 32000
-_PORTS = (FIRST_PORT + number % (LAST_PORT - FIRST_PORT) for number in count(os.getpid() * 202, 2))
-_OURS = []              # sockets in Linux's abstract space, each with the name of a pair that this process has
+BLOCK = 60              # ports that a process takes at a time
 
 
-def free_port(ports=_PORTS, ours=_OURS):
-    """A pair of free TCP ports (N, N + 1) on loopback, the first of `ports`; returns N.
+def pairs(first, last):
+    """First ports of pairs from `first` on and below `last`, none twice, and none that another process of tests has.
 
-    Below those that the kernel gives to clients (32768 and up). Each process begins at another place, and no two have
-    the same pair as long as they live: what was given may not be bound yet, or not just now.
+    A socket in Linux's abstract space bears the name of a block of ports: who bound it has these as long as it lives.
     """
+    held, blocks = [], (last - first) // BLOCK
+    for number in range(os.getpid(), os.getpid() + blocks):     # each process begins at another place
+        begin = first + number % blocks * BLOCK
+        held.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        try:
+            held[-1].bind(b"\0colmet-test-ports-%d" % begin)
+        except OSError:
+            held.pop().close()
+            continue
+        yield from range(begin, begin + BLOCK, 2)
+    raise OSError("no port is left for this test")
+
+
+_PORTS = pairs(10000, 32000)        # below those that the kernel gives to clients (32768 and up)
+
+
+def free_port(ports=_PORTS):
+    """A pair of free TCP ports (N, N + 1) on loopback, the next of `ports`; returns N. It may not be bound yet, or not
+    just now, and is nobody else's all the same."""
     for port in ports:
-        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with socket.socket() as first, socket.socket() as second:
             try:
-                name.bind(b"\0colmet-test-port-%d" % port)
                 first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
+                return port
             except OSError:
-                name.close()
                 continue
-        ours.append(name)
-        return port
 
 
 def wait_for(condition, seconds, what):

@@ -11,20 +11,18 @@ import shutil
 import signal
 import subprocess
 import time
-from itertools import count
 
 import requests
 
 from checkout import CHECKOUT
-from e2e.programs import free_port
+from e2e.programs import free_port, pairs
 
 FETCHED = CHECKOUT / ".cache" / "servers"
 NOBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 HEAP = "512m"
 JAVA = ("-Xms" + HEAP, "-Xmx" + HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-LOWEST, HIGHEST = 3000, 9900        # ports that nothing else of the tests takes while a server starts, or starts again
-PORTS = (LOWEST + number % (HIGHEST - LOWEST) for number in count(os.getpid() * 8, 2))
+PORTS = pairs(3000, 9900)           # nothing else of the tests takes them while a server starts, or starts again
 PATIENCE = 240          # s for a start, on a machine that does other things too
 USERS = {               # name: (password, roles in `ROLES` or built in)
     "admin": ("a-word-for-the-tests", "superuser"),
