@@ -8,12 +8,15 @@ from pathlib import Path
 
 from colmet.common.metrics import account
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, TABLE
+from colmet.node.clock import MS, SECOND
 from colmet.node.counters import Counters
 from colmet.node.ending import COUNTED, Ending
 from colmet.node.history import History
 from colmet.node.job import Cgroup, Job, directory_key
+from loads import Process, wait_for
 
 HERE = Path("/")
+TICK = 10 * MS          # the longest that a kernel has
 BURN = """
 import mmap, sys, time
 sys.stdin.readline()
@@ -82,6 +85,7 @@ def burn(process):
     process.stdin.write(b"\n")
     process.stdin.flush()
     assert process.stdout.readline() == b"done\n"
+    wait_for(Process(process.pid).asleep, 30, "sleep, with which all its CPU time is counted")
 
 
 def account_row(reader="bpf", **known):
@@ -91,10 +95,11 @@ def account_row(reader="bpf", **known):
 
 
 def finish(process):
-    """Let it end; returns what wait4(2) says."""
+    """Let it end; returns the most CPU time, in ns, that its cgroup may have counted: up to a tick of the scheduler is
+    added when a process leaves its CPU, which may be after wait4(2)."""
     process.stdin.close()
     _, process.returncode, usage = os.wait4(process.pid, 0)
-    return usage
+    return (usage.ru_utime + usage.ru_stime) * SECOND * 1.001 + TICK
 
 
 def facts_file(folder, **facts):

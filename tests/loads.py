@@ -5,6 +5,7 @@
 burns SECONDS of CPU time in each of THREADS threads, touches PAGES new pages, writes WRITE bytes to a file in FOLDER
 and reads READ bytes of it, says "ready" and sleeps until its standard input is closed.
 """
+import gc
 import mmap
 import os
 import subprocess
@@ -74,6 +75,12 @@ def wait_for(condition, seconds, what):
     while not condition():
         assert time.monotonic() < end, "after %s s still no %s" % (seconds, what)
         time.sleep(0.01)
+
+
+def descriptors():
+    """How many this process has open, those left out that nothing refers to any more."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
 
 
 def gone():

@@ -12,7 +12,7 @@ from colmet.common.metrics.jobproc import TABLE
 from colmet.common.schema import MISSING
 from colmet.node import compiled
 from colmet.node.backends import Unavailable, jobproc
-from loads import gone, load, wait_for
+from loads import descriptors, gone, load, wait_for
 
 VM = Path(__file__).parent / "fixtures" / "vm-x86_64-6.18"
 NAMES = [metric.name for metric in TABLE.metrics]
@@ -127,9 +127,9 @@ def test_a_machine_without_proc_is_told(tmp_path):
 
 
 def test_closing_gives_the_folder_back():
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     sample(VM)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 @pytest.fixture(name="helper")

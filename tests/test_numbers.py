@@ -1,11 +1,10 @@
 """Numbers by name: the parser on texts of the kernel, and files that stay open."""
-import os
-
 import pytest
 
 from colmet.common.schema import MISSING
 from colmet.node import compiled
 from colmet.node.numbers import Field, Numbers, parse
+from loads import descriptors
 
 IO_STAT = b"8:0 rbytes=90112 wbytes=8192 rios=3\n253:1 rbytes=5 wbytes=9223372036854775807 rios=1\n"
 
@@ -42,14 +41,14 @@ def test_what_is_not_there_is_not_known(text):
 def test_open_files_are_read_anew_in_one_call(tmp_path):
     (tmp_path / "one").write_text("a 1\n")
     (tmp_path / "two").write_text("a 2\n" + "b 0\n" * 10_000 + "c 3\n")
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     numbers = Numbers(compiled.load("_files"), tmp_path, ("one", "none", "two"),
                       [Field(0, "a"), Field(1, "a"), Field(2, "a"), Field(2, "c")])
     assert numbers.there == ["one", "two"] and numbers.read() == [1, MISSING, 2, 3]
     (tmp_path / "one").write_text("a 4\n")
     assert numbers.read() == [4, MISSING, 2, 3]
     numbers.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
