@@ -8,6 +8,7 @@ from colmet.collector import elasticsearch_state as states
 from colmet.collector.elasticsearch_documents import Documents
 from colmet.collector.entries import Entries
 from colmet.common.journal import read
+from e2e.programs import wait_for
 from elastic_writer import end, go_on, journal, open_writer
 from hdf5_batches import batch, write_journal
 
@@ -101,9 +102,10 @@ def test_an_answer_that_takes_too_long_was_not_read(stub, tmp_path):
     directory = journal(tmp_path)
     stub.script = [stubs.silent(3)]
     writer = open_writer(directory, stub.url, timeout=(5.0, 0.3))
-    assert "no answer within" in go_on(writer).error
+    wait_for(lambda: go_on(writer).error and not stub.script, 60, "bulk that nobody answers in time")
+    assert "no answer within" in writer.state.error
     stub.roll(INDEX)
-    go_on(writer)
+    wait_for(lambda: not go_on(writer).error, 60, "answers that are in time")
     assert all_stored(stub, directory)
 
 

@@ -159,7 +159,7 @@ def test_a_tick_that_took_too_long_is_counted_as_late(make):
 
 
 def test_an_extra_tick_reads_the_sources_of_jobs_only(make):
-    jobs, quick, node = Jobs(Job("5")), of_jobs(100 * SECOND), of_node(100 * SECOND)
+    jobs, quick, node = Jobs(Job("5")), of_jobs(10 ** 6 * SECOND), of_node(10 ** 6 * SECOND)
     sampler = make(jobs, [quick, node])
     jobs.extra = True
     run(sampler, lambda: quick.backend.readings >= 2)
