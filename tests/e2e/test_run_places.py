@@ -48,7 +48,7 @@ def test_cgroup_v2_alone(place):
 
 @pytest.mark.parametrize("script, reason", [(READ_ONLY, "read-only file system"), (NONE, "no cgroup file system")])
 def test_where_no_cgroup_can_be_made_the_process_tree_is_measured(place, script, reason):
-    code, _, err = place.colmet("run", "-s", "0.2", "sh", "-c", '"$@"; exit 3', "sh", *BURN, prefix=mounted(script))
+    code, _, err = place.colmet("run", "-s", "0.05", "sh", "-c", '"$@"; exit 3', "sh", *BURN, prefix=mounted(script))
     row = job_row(place.file())[1]
     assert code == 3 and reason in unfolded(err) and "process tree" in unfolded(err)
     assert source(row, "cpu_source") == "wait4" and row["cpu"] >= 0.5e9 and row["samples"] >= 2
