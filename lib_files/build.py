@@ -9,6 +9,7 @@ ffi = FFI()
 ffi.cdef((HERE / "files.h").read_text(encoding="utf-8"))
 ffi.set_source(
     "colmet.node._files", '#include <stdint.h>\n#include <stddef.h>\n#include "files.h"\n',
-    sources=["lib_files/files.c", "lib_files/parse.c"], depends=["lib_files/files.h", "lib_files/cells.h"],
+    sources=["lib_files/files.c", "lib_files/parse.c", "lib_files/sets.c"],
+    depends=["lib_files/files.h", "lib_files/cells.h"],
     include_dirs=["lib_files"],
     extra_compile_args=["-std=gnu11", "-Wall", "-Wextra", "-Werror"], optional=True)

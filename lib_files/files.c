@@ -139,8 +139,16 @@ int files_processes(struct files *self, const int32_t *pids, int count, int64_t 
     return summed;
 }
 
-static int read_set(struct files *self, const int32_t *fds, int32_t *answers, int number,
-                    const struct files_field *fields, int count, int64_t *cells)
+ssize_t files_text(struct files *self, int fd, const char **text)
+{
+    ssize_t length = read_whole(self, fd, PIECE_LEAST);
+
+    *text = self->text;
+    return length;
+}
+
+int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int number,
+                  const struct files_field *fields, int count, int64_t *cells)
 {
     int first = 0, failed = 0;
 
@@ -157,22 +165,6 @@ static int read_set(struct files *self, const int32_t *fds, int32_t *answers, in
         files_numbers_parse(length > 0 ? self->text : "", length > 0 ? length : 0, fields + first, next - first,
                             cells + first);
         first = next;
-    }
-    return failed;
-}
-
-int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int sets, int number,
-                  const struct files_field *fields, int count, int64_t *cells)
-{
-    int failed = 0;
-
-    for (int set = 0; set < sets; set++) {
-        size_t file = (size_t)set * number;
-        int code = read_set(self, fds + file, answers + file, number, fields, count, cells + (size_t)set * count);
-
-        if (code < 0)
-            return code;
-        failed += code;
     }
     return failed;
 }

@@ -26,12 +26,34 @@ struct files_field {
     const char *name, *line;
 };
 
-/* Reads open files anew, each from its start: `sets` times `number` of them, `fds`, set after set. Of each set the same
- * `count` fields are wanted, which lie in the order of its files, into as many of `cells`; -1 leaves a file out. A
- * field that is not there is INT64_MIN; one that comes several times is the sum. Into `answers` go 0 or -errno for each
- * file. Returns the number of files that could not be read, or -ENOMEM. */
-int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int sets, int number,
+/* Reads `number` open files, `fds`, anew, each from its start; -1 leaves one out. `count` fields are wanted, which lie
+ * in the order of their files, into as many of `cells`. A field that is not there is INT64_MIN; one that comes several
+ * times is the sum. Into `answers` go 0 or -errno for each file. Returns the number of files that could not be read, or
+ * -ENOMEM. */
+int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int number,
                   const struct files_field *fields, int count, int64_t *cells);
+
+/* Many sets of the same `number` files, of each of which the same `count` fields are wanted. Where `after` is -1 for a
+ * file, it is always read; else when the file of that place, itself or one before it, had other numbers at its last
+ * reading than at the one before, or when it was not read itself for `patience`, in the units of `now`. */
+struct files_sets {
+    int32_t number, count, width;       /* `width` numbers make a row */
+    int64_t patience;
+    const struct files_field *fields;   /* `count` of them, in the order of their files */
+    const int32_t *after;               /* for each file of a set */
+    int32_t *fds;                       /* for each file of each set: -1 leaves it out, its numbers stay */
+    char *changed;                      /* the same: whether its numbers changed when it was read last */
+    int64_t *due;                       /* the same: when it is read whatever happened */
+    int64_t *cells;                     /* for each set, `count` numbers, and INT64_MIN */
+    int32_t *picks;                     /* for each set, which of these make its row */
+    int64_t *scratch;                   /* `count` */
+};
+
+/* Reads `many` sets, those at the places `which`, and writes a row of `width` numbers for each; with `all`, all their
+ * files. Into `answers` go, set after set, 0 or -errno for each file. Returns the number of files that could not be
+ * read, whose numbers stay, or -ENOMEM. */
+int files_rows(struct files *files, const struct files_sets *sets, const int32_t *which, int many, int64_t now, int all,
+               int32_t *answers, int64_t *rows);
 
 /* Closes the directory; NULL is allowed. */
 void files_close(struct files *files);

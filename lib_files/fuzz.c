@@ -1,5 +1,6 @@
 /* Gives the parser damaged texts, each in memory of just its size, so that a sanitizer sees a byte too far.
- * fuzz [ROUNDS [SEED]]: prints one line; exit code 1 when a number came out negative. */
+ * fuzz [ROUNDS [SEED]]: prints one line; exit code 1 when a number came out negative, or otherwise the
+ * second time. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,45 @@ static int parse_numbers(size_t length)
     return wrong;
 }
 
+enum { SETS = 3, FILES = 2 };
+
+/* An open file with the first `length` bytes of the numbers, damaged. */
+static FILE *damaged_file(size_t length)
+{
+    char *copy = damaged(numbers, length);
+    FILE *file = tmpfile();
+
+    if (!file || fwrite(copy, 1, length, file) != length || fflush(file))
+        abort();
+    free(copy);
+    return file;
+}
+
+/* Reads sets of a file that is there, and one that is not, twice. Returns 0 when the second row is as the first. */
+static int read_sets(struct files *helper, size_t length)
+{
+    int64_t cells[SETS * (FIELDS + 1)], due[SETS * FILES] = {0}, scratch[FIELDS], rows[2][SETS * FIELDS];
+    int32_t fds[SETS * FILES], picks[SETS * FIELDS], answers[SETS * FILES], after[FILES] = {-1, 0};
+    int32_t which[SETS] = {2, 0, 1};
+    char changed[SETS * FILES] = {0};
+    struct files_sets sets = {FILES, FIELDS, FIELDS, 1, fields, after, fds, changed, due, cells, picks, scratch};
+    FILE *file = damaged_file(length);
+    int failed = 0;
+
+    for (int set = 0; set < SETS; set++) {
+        fds[FILES * set] = set ? fileno(file) : -1;
+        fds[FILES * set + 1] = -1;
+        for (int cell = 0; cell <= FIELDS; cell++)
+            cells[set * (FIELDS + 1) + cell] = INT64_MIN;
+        for (int cell = 0; cell < FIELDS; cell++)
+            picks[set * FIELDS + cell] = FIELDS - cell;
+    }
+    for (int time = 0; time < 2; time++)
+        failed |= files_rows(helper, &sets, which, SETS, time, time, answers, rows[time]);
+    fclose(file);
+    return failed || memcmp(rows[0], rows[1], sizeof rows[0]);
+}
+
 static size_t length_of(size_t round, size_t size)
 {
     return round < size ? round : next_random(size);
@@ -82,8 +122,17 @@ static size_t length_of(size_t round, size_t size)
 int main(int argc, char **argv)
 {
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000;
+    struct files *helper;
 
     state = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+    if (files_open(&helper, "/"))
+        return 1;
+    for (size_t round = 0; round < rounds / 100; round++)
+        if (read_sets(helper, length_of(round, sizeof numbers))) {
+            printf("fuzz: sets that were read otherwise, at %zu\n", round);
+            return 1;
+        }
+    files_close(helper);
     for (size_t round = 0; round < rounds; round++)
         if (parse_copy(length_of(round, sizeof text)) || parse_numbers(length_of(round, sizeof numbers))) {
             printf("fuzz: a negative number, at %zu\n", round);

@@ -56,13 +56,15 @@ class Followed:
     def read(self, empty=None):
         """A reading: at a tick, or because it was told when the job was `empty`."""
         if empty is None:
-            self.history.rows([self.job], [], {}, 1)
+            self.history.read([self.job])
         else:
             self.history.attend([], {self.job: empty})
 
     def end(self, made=(), sequence=9):
         """The job's row."""
-        rows = self.history.rows([], [self.job], {self.job: list(made)} if made else {}, sequence)
+        self.history.read([self.job])
+        self.history.saw({self.job: list(made)} if made else {}, sequence)
+        rows = self.history.end(self.job, sequence)
         self.history.close()
         [(job, instance, values)] = rows["job"]
         assert (job, instance) == (self.job, "")

@@ -11,9 +11,12 @@ import pytest
 import cgroups
 from colmet.common.metrics.cgroup import TABLE
 from colmet.common.schema import MISSING
+from colmet.node import sets
 from colmet.node.backends import Unavailable
 from colmet.node.backends.cgroup import Backend
-from colmet.node.counters import METRICS, Counters
+from colmet.node.clock import SECOND
+from colmet.node.counters import Counters
+from colmet.node.group import METRICS
 from colmet.node.group_files import FILES
 from colmet.node.job import Cgroup, Job, directory_key
 
@@ -144,6 +147,58 @@ def test_what_a_step_counted_stays_when_it_is_gone(counters, tmp_path):
     assert known(counters, job)["oom_kill"] == 2
     job.parts[0].directories += (str(tree(top / "step2", V1)),)
     assert known(counters, job)["oom_kill"] == 3
+
+
+def test_in_a_tick_all_who_ask_get_one_reading_of_a_job(counters, tmp_path):
+    one, two = (made_of(tree(tmp_path / name, V2)) for name in ("one", "two"))
+    counters.read([one])
+    files = len(os.listdir("/proc/self/fd"))
+    with counters.tick([two]):
+        before = known(counters, one)
+        for name in ("one", "two"):
+            tree(tmp_path / name, {"cpu.stat": "usage_usec 7\n"})
+        assert known(counters, one) == before
+        assert [row[METRICS.index("cpu")] for row in counters.read([two, one]).values()] == [7000, before["cpu"]]
+        assert counters.read_all([one])[one][METRICS.index("cpu")] == 7000 == known(counters, one)["cpu"]
+    assert not counters.alive(one) and counters.alive(two)      # forgotten, for it is not here any more
+    assert len(os.listdir("/proc/self/fd")) == files
+    tree(tmp_path / "two", {"cpu.stat": "usage_usec 8\n"})
+    assert known(counters, two)["cpu"] == 8000
+
+
+def test_what_seldom_changes_is_seldom_read_but_at_the_end(counters, tmp_path, monkeypatch):
+    monkeypatch.setattr(sets, "boottime", lambda: SECOND)
+    job = made_of(tree(tmp_path / "job", V2))
+    counters.read([job])
+    counters.read([job])
+    tree(tmp_path / "job", {"pids.max": "7\n", "memory.stat": "anon 1\n", "memory.peak": "9100\n",
+                             "pids.current": "3\n"})
+    found = known(counters, job)
+    assert (found["pids"], found["pids_limit"], found["memory_anon"], found["memory_peak"]) == (3, 100, 4096, 9000)
+    tree(tmp_path / "job", {"memory.current": "9050\n"})
+    found = known(counters, job)
+    assert (found["pids_limit"], found["memory_anon"], found["memory_peak"]) == (100, 1, 9100)
+    assert counters.read_all([job])[job][METRICS.index("pids_limit")] == 7
+
+
+def test_a_peak_that_is_not_read_is_at_least_what_there_is(counters, tmp_path, monkeypatch):
+    monkeypatch.setattr(sets, "boottime", lambda: SECOND)
+    job = made_of(tree(tmp_path / "job", V2))
+    counters.read([job])
+    counters.read([job])
+    tree(tmp_path / "job", {"pids.current": "24\n", "pids.peak": "25\n"})
+    assert known(counters, job)["pids_peak"] == 24
+
+
+def test_more_can_be_wanted_later(tmp_path):
+    job = made_of(tree(tmp_path / "job", V1), below=(tree(tmp_path / "job" / "step", V1),))
+    with closing(Counters(HERE, ("cpu",))) as counters:
+        assert set(known(counters, job)) == {"cpu"}
+        counters.want()
+        assert known(counters, job) == dict(BOTH, cpu=1500000001, throttled_time=154, nr_periods=18, nr_throttled=6,
+                                            oom_kill=2)
+        counters.want(("cpu",))
+        assert known(counters, job)["cpu"] == 1500000001
 
 
 def test_a_cgroup_that_is_removed_leaves_its_last_numbers(counters):

@@ -6,12 +6,15 @@ import pytest
 
 import cgroups
 from colmet.common.metrics import jobproc, taskstats
-from colmet.node.clock import SECOND
+from colmet.common.schema import MISSING
+from colmet.node.clock import SECOND, boottime
 from colmet.node.ending import Ending, read_facts
+from colmet.node.group import METRICS
+from colmet.node.history import History
 from colmet.node.job import Job
 from colmet.node.jobs import Jobs
 from e2e.programs import wait_for
-from endings import HERE, Followed, burn, burner, facts_file, finish, made_of, row
+from endings import HERE, Followed, burn, burner, facts_file, finish, made_of, row, words
 
 
 @pytest.fixture
@@ -128,6 +131,46 @@ def test_sampled_rows_leave_a_last_sample(bare):
     assert (found["first_sequence"], found["last_sequence"], found["samples"]) == (4, 7, 3)
     assert found["rows_taskstats_default"] == found["rows_jobprocstats_default"] == 3
     assert (found["end"], found["wall"]) == (bare.end, bare.end_boot - bare.start_boot)
+
+
+class Growing:
+    """Counters of a cgroup whose CPU time is what `times` give, reading by reading, the last for ever."""
+
+    def __init__(self, *times):
+        self._times, self.readings = list(times), 0
+
+    def read(self, jobs):
+        """Those of `colmet.node.counters.Counters`."""
+        time = self._times.pop(0) if len(self._times) > 1 else self._times[0]
+        self.readings += 1
+        return {job: [time if name == "cpu" else MISSING for name in METRICS] for job in jobs}
+
+    read_all = read
+
+    def alive(self, job):
+        """It never goes."""
+        return True
+
+    def version(self, job, name):
+        """As if of v2."""
+        return "cgroup v2"
+
+
+@pytest.mark.parametrize("times, readings, cpu, end", [
+    ((5,), 2, 5, "exact"), ((5, 6, 7), 4, 7, "exact"), (range(1, 100), 6, 6, None)])
+def test_a_reading_is_the_last_when_the_counters_stand_still(bare, times, readings, cpu, end):
+    bare.started = True
+    for told in (False, True):
+        counters = Growing(*times)
+        history = History(counters, Ending)
+        if told:
+            history.attend([], {bare: boottime()})
+        else:
+            history.read([bare])
+        [(_, _, values)] = history.end(bare, 1)["job"]
+        found = words(values)
+        assert (counters.readings, found["cpu"]) == (readings, cpu)
+        assert found["end_source"] == (end or ("records" if told else "last sample"))
 
 
 def test_exit_facts_close_what_no_cgroup_counts(bare, tmp_path):

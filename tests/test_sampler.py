@@ -1,6 +1,7 @@
 """The sampling loop with sources made of a few lines: isolation, periods, clocks, jobs that come and go."""
 import threading
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,9 @@ def make():
     """Samplers whose outboxes are closed after the test."""
     outboxes = []
 
-    def sampler(jobs, sources, history=None, hwm=0):
+    def sampler(jobs, sources, history=None, hwm=0, **options):
         outboxes.append(Outbox(hwm))
-        return Sampler(IDENTITY, jobs, sources, outboxes[-1], set(TABLES), history)
+        return Sampler(IDENTITY, jobs, sources, outboxes[-1], set(TABLES), history, **options)
     yield sampler
     for each in outboxes:
         each.close()
@@ -207,6 +208,41 @@ def test_a_job_that_ended_gets_its_row(make):
     values = dict(zip((metric.name for metric in TABLES["job"].metrics), row[2:]))
     assert (values["first_sequence"], values["last_sequence"], values["samples"]) == (1, 3, 2)
     assert values["rows_taskstats_default"] == 2
+
+
+def test_what_is_odd_about_a_job_that_ended_costs_no_other_its_row(make):
+    class Odd(Ending):
+        """That of job 6 fails at its end."""
+        def __init__(self, job):
+            super().__init__(job)
+            self.job = job
+
+        def row(self, sequence, version):
+            return [[]] if self.job.id == "6" else super().row(sequence, version)
+    over, jobs = [Job(id) for id in "567"], Jobs()
+    history = Source("job", History(Counters(Path("/")), Odd), (TABLES["job"],), SECOND)
+    sampler = make(jobs, [of_jobs()], history)
+    jobs.over = over
+    sampler.tick(sampler.sources)
+    batch = batches(sampler.outbox)[-1]
+    assert [batch.jobs[row[0]]["job"] for row in batch.blocks[0]] == ["5", "7"] and history.failures == 1
+    jobs.over = over[1:2]
+    sampler.tick(sampler.sources)
+    assert history.failures == 2
+
+
+def test_sources_and_the_ends_of_jobs_share_a_reading(make):
+    shared = []
+
+    @contextmanager
+    def sharing(jobs):
+        shared.append(list(jobs))
+        yield
+        shared.append(source.backend.readings)
+    source, job = of_jobs(), Job("5")
+    sampler = make(Jobs(job), [source], sharing=sharing)
+    sampler.tick(sampler.sources)
+    assert shared == [[job], 1]
 
 
 def test_the_node_tells_of_itself(make):

@@ -7,9 +7,7 @@ import errno
 import os
 import resource
 from array import array
-from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from colmet.common.metrics.cgroup import TABLE
@@ -17,115 +15,21 @@ from colmet.common.mounts import V1, V2, directories, mounted
 from colmet.common.schema import COUNTER, MISSING
 from colmet.node import compiled
 from colmet.node.backends import Unavailable
-from colmet.node.clock import SECOND, boottime
-from colmet.node.group_files import CONTROLLERS, FILES, LOCAL
+from colmet.node.clock import boottime
+from colmet.node.group import FIELDS, METRICS, SPENT, TELLS, Group
+from colmet.node.group_files import AFTER, CONTROLLERS, FILES, LOCAL, SELDOM_NS
 from colmet.node.job import Cgroup
 from colmet.node.log import Faults
-from colmet.node.numbers import Field, in_c
+from colmet.node.sets import Sets
 
-METRICS = [metric.name for metric in TABLE.metrics]
 _ALL = frozenset(METRICS)
 _FOLDS = [max if metric.fold == "max" else lambda one, other: one + other for metric in TABLE.metrics]
 _LASTING = [metric.kind == COUNTER or metric.fold == "max" for metric in TABLE.metrics]     # when a cgroup is gone
 _LIMIT = METRICS.index("memory_limit")
 _UNLIMITED = 2 ** 62            # v1 has no word for it, but a number of pages just below 2^63 bytes
-_FIELDS = [Field(place, *number[1:]) for place, file in enumerate(FILES) for number in file.numbers]
-_CELLS = [(place, METRICS.index(number[0])) for place, file in enumerate(FILES) for number in file.numbers]
-_TOLD = [{metric for place, metric in _CELLS if place == file} for file in range(len(FILES))]
-_NONE = [MISSING]               # what a metric is read from that no open file gives: one cell past the last
-_RETRY_NS = 60 * SECOND         # most time between two looks for files that are not there
+_PEAKS = [(METRICS.index(now), METRICS.index(most)) for now, most in
+          (("memory_current", "memory_peak"), ("pids", "pids_peak"))]
 _SHARE = 3, 4                   # of all files that this process may open, those that may be kept here
-_SPENT = (errno.EMFILE, errno.ENFILE)
-
-
-@lru_cache(maxsize=256)
-def _picker(there):
-    """Takes a row of metrics from the cells of a group whose open files are `there` (a frozenset of places)."""
-    found = [len(_CELLS)] * len(METRICS)
-    for cell, (file, metric) in reversed(list(enumerate(_CELLS))):      # the first that tells counts
-        if file in there:
-            found[metric] = cell
-    return itemgetter(*found)
-
-
-class Group:
-    """One cgroup of a job. `missing` are the places in `FILES` of what is wanted and not open; the directories `where`
-    are [(controller, directory)]."""
-
-    def __init__(self, where, missing):
-        self.where, self.missing = where, missing
-        self.fds = array("i", [-1] * len(FILES))
-        self.there = frozenset()        # places of those that were opened
-        self.here = []                  # of `where`, what was there at the last look
-        self.kept = {}                  # {cell: its last number} of files that are gone
-        self.retry = self.began = boottime()
-        self.row, self._pick = None, _picker(self.there)        # of the last reading; what makes it
-
-    def open(self, known):
-        """Open what is there by now; `known` are (st_dev, st_ino) of the files of the whole job: each counts once.
-        Returns how many were opened. Raises OSError when no more can be."""
-        before, here = len(self.there), [each for each in self.where if os.path.isdir(each[1])]
-        fresh = {controller for controller, _ in here if here != self.here or controller == V2}
-        for place in sorted(self.missing) if fresh else ():
-            if FILES[place].controller in fresh and not self._needless(place):
-                self._open(place, here, known)
-        self.here = here                # files of v1 come with their directory, of v2 whenever they are enabled
-        now = boottime()
-        self.retry = now + min((now - self.began) // 2, _RETRY_NS)
-        self._pick = _picker(self.there)
-        return len(self.there) - before
-
-    def take(self, cells, answers):
-        """Note the numbers of a reading, of which `answers` (None where there were no faults) are 0 or -errno."""
-        for place, answer in enumerate(answers or ()):
-            if answer < 0:
-                self._lose(place)
-        for cell, value in self.kept.items():
-            cells[cell] = value
-        self.cells = cells
-        self.row = self._pick(cells + _NONE)
-
-    def alive(self):
-        """Whether all that was opened still answers."""
-        return bool(self.there) and not self.kept
-
-    def close(self):
-        """Free the descriptors; returns how many."""
-        closed = [os.close(fd) for fd in self.fds if fd >= 0]
-        self.fds = array("i", [-1] * len(FILES))
-        return len(closed)
-
-    def _needless(self, place):
-        """Whether files that come before tell all that this one does."""
-        return _TOLD[place].issubset(chain.from_iterable(_TOLD[file] for file in self.there))
-
-    def _open(self, place, where, known):
-        for controller, folder in where:
-            if controller == FILES[place].controller:
-                try:
-                    fd = os.open("%s/%s" % (folder, FILES[place].name), os.O_RDONLY | os.O_CLOEXEC)
-                except OSError as error:
-                    if error.errno in _SPENT:
-                        raise
-                    continue                # not in this kernel, or not made yet
-                status = os.fstat(fd)
-                self.missing = self.missing - {place}
-                key = status.st_dev, status.st_ino
-                if key in known:
-                    os.close(fd)
-                    return
-                known.add(key)
-                self.fds[place] = fd
-                self.there |= {place}
-                return
-
-    def _lose(self, place):
-        """The file is gone with its cgroup: another under its path would be another's."""
-        os.close(self.fds[place])
-        self.fds[place] = -1
-        for cell, (file, _) in enumerate(_CELLS):
-            if file == place:
-                self.kept[cell] = MISSING if self.row is None else self.cells[cell]
 
 
 class Followed(NamedTuple):
@@ -139,41 +43,52 @@ class Followed(NamedTuple):
 
 
 class Counters:
-    """Reads the metrics `names` of jobs that are cgroups, in the file system `root`. Where it cannot, `fault` says why:
-    then no job has a row."""
+    """Reads the metrics `names` of jobs that are cgroups, in the file system `root`, for all parts of a node that want
+    them. Where it cannot, `fault` says why: then no job has a row."""
 
     def __init__(self, root, names=_ALL):
         self._root, self.fault, self._jobs, self._faults = root, "", {}, Faults()
+        self._readings, self._sets = None, None         # {job: row} of this tick; made when they are wanted
         try:
-            helper = compiled.load("_files")
+            self._helper = compiled.load("_files")
         except Unavailable as reason:
             self.fault = str(reason)
-            return
-        self._ffi, self._lib = helper.ffi, helper.lib
-        opened = self._ffi.new("struct files **")
-        compiled.check(self._lib.files_open(opened, b"/"))
-        self._files = opened[0]
-        self._fields, self._words = in_c(self._ffi, _FIELDS)
-        self._wanted = frozenset(file for file, metric in _CELLS if METRICS[metric] in names)
-        self._opened, self._most = 0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _SHARE[0] // _SHARE[1]
+        self.want(names)
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _SHARE[0] // _SHARE[1]
+
+    def want(self, names=_ALL):
+        """From now on read the metrics `names`, too."""
+        self._wanted = frozenset(file for file, metric in TELLS if METRICS[metric] in names)
+        for known in self._jobs.values():
+            known.directories.clear()       # so that they are looked at anew
+
+    @contextmanager
+    def tick(self, jobs):
+        """While this lasts each job is read once, and `read` gives that row to all who ask; afterwards those that are
+        not among `jobs` are forgotten."""
+        self._readings = {}
+        try:
+            yield
+        finally:
+            self._readings = None
+            for job in set(self._jobs).difference(jobs):
+                self.forget(job)
 
     def read(self, jobs):
         """{job: row}, a list in the order of the table, of those of `jobs` that have a cgroup; `schema.MISSING` is
-        "not known", as `since` and `memory_peak_interval` always are."""
-        if self.fault:
-            return {}
-        hierarchies = None
-        for job in jobs:
-            known = self._jobs.get(job)
-            if known is None or len(known.directories) != len(job.parts) \
-                    or any(part.directories is not before for part, before in zip(job.parts, known.directories)):
-                hierarchies = mounted(self._root) if hierarchies is None else hierarchies
-                self._follow(job, hierarchies)
-        followed = [self._jobs[job] for job in jobs]
-        groups = [group for each in followed for group in each.groups.values()]
-        self._open(followed)
-        self._read(groups)
-        return {job: self._row(each) for job, each in zip(jobs, followed) if each.groups}
+        "not known", as `since` and `memory_peak_interval` always are. What seldom changes may be of up to
+        SELDOM_NS before."""
+        if self._readings is None:
+            return self._read(jobs, False)
+        self._readings.update(self._read([job for job in jobs if job not in self._readings], False))
+        return {job: self._readings[job] for job in jobs if job in self._readings}
+
+    def read_all(self, jobs):
+        """The same, all of it as it is now."""
+        rows = self._read(jobs, True)
+        if self._readings is not None:
+            self._readings.update(rows)
+        return rows
 
     def alive(self, job):
         """Whether all its cgroups still answered when they were read last."""
@@ -183,29 +98,49 @@ class Counters:
     def version(self, job, name):
         """V1 or V2: what tells the metric `name` of it; None where nothing does."""
         there = self._jobs[job].past.union(*(group.there for group in self._groups(job))) if job in self._jobs else ()
-        controllers = (FILES[file].controller for file, metric in _CELLS if file in there and METRICS[metric] == name)
+        controllers = (FILES[file].controller for file, metric in TELLS if file in there and METRICS[metric] == name)
         return next((V2 if each == V2 else V1 for each in controllers), None)
 
     def forget(self, job):
         """Close all that is kept of `job`."""
         for group in self._groups(job):
-            self._opened -= group.close()
+            group.close()
         self._jobs.pop(job, None)
-
-    def others(self, jobs):
-        """Those that are followed and not among `jobs`."""
-        return set(self._jobs).difference(jobs) if len(self._jobs) > len(jobs) else set()
 
     def close(self):
         """Free all."""
         for job in list(self._jobs):
             self.forget(job)
-        if not self.fault:
-            self._lib.files_close(self._files)
-            self._files = self._ffi.NULL
+        if self._sets:
+            self._sets.close()
+            self._sets = None
 
     def _groups(self, job):
         return self._jobs[job].groups.values() if job in self._jobs else ()
+
+    def _read(self, jobs, everything):
+        if self.fault or not jobs:
+            return {}
+        self._sets = self._sets or Sets(self._helper, FIELDS, AFTER, len(METRICS), SELDOM_NS)
+        hierarchies = None
+        for job in jobs:
+            known = self._jobs.get(job)
+            if known is None or len(known.directories) != len(job.parts) \
+                    or any(part.directories is not before for part, before in zip(job.parts, known.directories)):
+                hierarchies = mounted(self._root) if hierarchies is None else hierarchies
+                self._follow(job, hierarchies)
+        followed = [self._jobs[job] for job in jobs]
+        self._open(followed)
+        groups = [group for each in followed for group in each.groups.values()]
+        rows, faults = self._sets.read(array("i", [group.place for group in groups]), everything)
+        for group, row in zip(groups, rows):
+            group.row = row
+            for now, most in _PEAKS:            # the watermark may be of a reading before
+                if MISSING < row[most] < row[now]:
+                    row[most] = row[now]
+        for place, file in faults:
+            groups[place].lose(file)
+        return {job: _row(each) for job, each in zip(jobs, followed) if each.groups}
 
     def _follow(self, job, hierarchies):
         """Take up its directories as they are now."""
@@ -221,14 +156,16 @@ class Counters:
         for key in set(known.groups) - set(wanted):
             self._drop(known, key)
         for key, (where, files) in wanted.items():
-            if key not in known.groups and files:
-                known.groups[key] = Group(where, files)
+            if key in known.groups:
+                known.groups[key].want(files)
+            elif files:
+                known.groups[key] = Group(where, files, self._sets)
         self._jobs[job] = known._replace(directories=[part.directories for part in job.parts])
 
     def _drop(self, known, key):
         """A group is no more: its counters stay in the sums."""
         group = known.groups.pop(key)
-        self._opened -= group.close()
+        group.close()
         known.past.update(group.there)
         if group.row is not None:
             lasting = [value if lasts else MISSING for value, lasts in zip(group.row, _LASTING)]
@@ -240,35 +177,23 @@ class Counters:
             for each in followed:
                 for group in each.groups.values():
                     if group.missing and now >= group.retry:
-                        if self._opened + len(FILES) > self._most:
+                        if self._sets.opened + len(FILES) > self._most:
                             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-                        self._opened += group.open(each.files)
+                        group.open(each.files)
         except OSError as error:
-            if error.errno not in _SPENT:
+            if error.errno not in SPENT:
                 raise
             self._faults.add("files", "no more files can be kept open for the counters of cgroups (%s): those of some "
                              "jobs are missing; raise the limit (LimitNOFILE=, ulimit -n)" % error.strerror)
 
-    def _read(self, groups):
-        fds = array("i")
-        for group in groups:
-            fds.extend(group.fds)
-        files, cells = len(FILES), len(_CELLS)
-        answers = self._ffi.new("int32_t[]", len(fds) or 1)
-        numbers = self._ffi.new("int64_t[]", len(groups) * cells or 1)
-        failed = compiled.check(self._lib.files_numbers(self._files, compiled.ids(self._ffi, fds), answers, len(groups),
-                                                        files, self._fields, cells, numbers))
-        found = self._ffi.unpack(numbers, len(groups) * cells) if groups else []
-        faults = self._ffi.unpack(answers, len(fds)) if failed else None
-        for place, group in enumerate(groups):
-            group.take(found[place * cells:(place + 1) * cells],
-                       faults and faults[place * files:(place + 1) * files])
 
-    def _row(self, known):
-        row = _folded([group.row for group in known.groups.values()] + [known.closed] * bool(known.closed))
-        if row[_LIMIT] >= _UNLIMITED:
-            row[_LIMIT] = MISSING
-        return row
+def _row(known):
+    """The row of a job of which the groups are read."""
+    rows = [group.row for group in known.groups.values()] + [known.closed] * bool(known.closed)
+    row = _folded(rows) if len(rows) > 1 else rows[0]
+    if row[_LIMIT] >= _UNLIMITED:
+        row[_LIMIT] = MISSING
+    return row
 
 
 def _folded(rows):

@@ -1,8 +1,8 @@
 """The end of a job: what is read of it to the last, and its row of the `job` table.
 
 The counters of its cgroups answer as long as they are there, and stand afterwards. They are exact if they were read
-when the job had no task left, a moment after that: a task may be told to have left up to a scheduler tick before the
-CPU time that it had is added. Else the job did more than was read: a lower bound.
+when the job had no task left, and stood still from then on for a moment: a task is told to have left before the last
+of its CPU time is added. Else the job did more than was read: a lower bound.
 """
 import json
 import time
@@ -11,9 +11,9 @@ from colmet.common.metrics import account, cgroup, jobproc, taskstats
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, STORED, TABLE
 from colmet.common.schema import MISSING
 from colmet.node.clock import MS, boottime
-from colmet.node.counters import METRICS
+from colmet.node.group import METRICS
 
-SETTLE_NS = 5 * MS                  # from the end of the last task until its CPU time is added
+SETTLE_NS = 5 * MS                  # for which counters must stand still: more than a scheduler tick
 COUNTED = ("cpu", "memory_peak", "io_read_bytes", "io_write_bytes")      # of the table cgroup
 _FRESH_NS = 100 * MS
 _FACTS = ("start", "end", "cpu", "peak_memory", "read_bytes", "write_bytes")
@@ -49,14 +49,15 @@ def read_facts(path):
 
 
 class Ending:
-    """The last readings of `job`, a `colmet.node.job.Job`. At each reading: `is_empty()`, `take(...)`; for each of its
-    rows `saw(table, values)`; `sampled(sequence)` if the batch has any. `facts` is the path of the exit facts or
-    None."""
+    """The last readings of `job`, a `colmet.node.job.Job`. At each reading: `is_empty()`, `take(...)`, and as long as
+    that says so, `close(...)`; for each of its rows `saw(table, values)`; `sampled(sequence)` if the batch has any.
+    `facts` is the path of the exit facts or None."""
 
     def __init__(self, job, facts=None):
         self.job, self._facts = job, facts
         self._row = [MISSING] * len(METRICS)    # of the counters, as they stand
-        self._final = False                     # whether they were read after the last task had left
+        self._final = False                     # whether they stood still after the last task had left
+        self._still = 0                         # CLOCK_BOOTTIME since which they do
         self._emptied = self._told = None       # (Unix time, boottime) at which it was without tasks; who told
         self._most = {}                         # greatest values of sampled rows, by name
         self._rows = dict.fromkeys((table.name for table in STORED), 0)
@@ -74,20 +75,34 @@ class Ending:
         self._told = time.time_ns() - (boottime() - when), when
 
     def take(self, row, alive, empty):
-        """Note a reading: `row` of the table cgroup or None; `alive`: all cgroups answered; `empty`: it had no task
-        before that. Whether it must be read once more after SETTLE_NS."""
-        if row is not None:
-            peak = max(row[_PEAK], self._row[_PEAK])
-            self._row = row[:_PEAK] + [peak] + row[_PEAK + 1:]
+        """Note a reading: `row` of the table cgroup or None; `alive`: all cgroups answered; `empty`: it has no task
+        since. Whether the last is to be read of it now."""
+        self._note(row)
         if not empty or not (self.job.started or self._told or self._row[_CPU] > 0):
             self._emptied, self._told, self._final = None, None, False
             return False
         if self._emptied is None and (alive or self._told):
-            self._emptied = self._told or (time.time_ns(), boottime())
-        if self._final or not alive:
-            return False
-        self._final = boottime() - self._emptied[1] >= SETTLE_NS
-        return not self._final
+            self._emptied, self._still = self._told or (time.time_ns(), boottime()), boottime()
+        return alive and not self._final
+
+    def settled(self):
+        """Whether a reading that begins now may be the last."""
+        return boottime() - self._still >= SETTLE_NS
+
+    def close(self, row, alive):
+        """Note a reading that was made after it had `settled()`. Whether there must be one more."""
+        before = self._row[_CPU]
+        self._note(row)
+        if self._row[_CPU] != before:
+            self._still = boottime()
+        elif alive:
+            self._final = True
+        return alive and not self._final
+
+    def _note(self, row):
+        if row is not None:
+            peak = max(row[_PEAK], self._row[_PEAK])
+            self._row = row[:_PEAK] + [peak] + row[_PEAK + 1:]
 
     def saw(self, table, values):
         """Count a row of the table named `table`, and keep what it tells; None and negative ones are "not known"."""

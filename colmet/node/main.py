@@ -17,9 +17,8 @@ from colmet.common.prometheus import Unbound
 from colmet.common.schedulers import rules
 from colmet.node import prometheus, sources, start
 from colmet.node.clock import SECOND
-from colmet.node.counters import Counters
 from colmet.node.emptied import Emptied
-from colmet.node.ending import COUNTED, Ending
+from colmet.node.ending import Ending
 from colmet.node.health import Health
 from colmet.node.history import History
 from colmet.node.jobs import Jobs
@@ -55,9 +54,10 @@ class Node:
         health = Health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
-        history = History(Counters(Path(values.root), COUNTED), lambda each: Ending(each, values.exit_facts))
+        history = History(self.sources.counters, lambda each: Ending(each, values.exit_facts))
         self.sampler = Sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
-                               self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND))
+                               self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND),
+                               self.sources.counters.tick)
         health.sampler = self.sampler
         self.jobs.attendant = self.emptied = Emptied(self.sampler.attend)
         if self.metrics:

@@ -38,7 +38,7 @@ class Numbers:
     def read(self):
         """List of the fields' values now: `schema.MISSING` where a file does not have one. Raises OSError where one
         of the files cannot be read."""
-        failed = compiled.check(self._lib.files_numbers(self._files, self._fds, self._answers, 1, len(self._fds),
+        failed = compiled.check(self._lib.files_numbers(self._files, self._fds, self._answers, len(self._fds),
                                                         self._fields, len(self._cells), self._cells))
         for answer in self._answers if failed else ():
             compiled.check(answer)

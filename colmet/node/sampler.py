@@ -4,6 +4,7 @@ It never waits for the network. This is the one place where whatever a source ra
 source's rows of that tick, is told once per kind, and counted.
 """
 import time
+from contextlib import nullcontext
 from logging import DEBUG
 from typing import NamedTuple
 
@@ -27,11 +28,12 @@ class Identity(NamedTuple):
 class Sampler:
     """`node` is the `Identity`; `jobs` is a `colmet.node.jobs.Jobs`, `sources` a list of `Source`s, read
     in that order; `wanted` are the names of the tables that are switched on. `history`, a `Source` of
-    `colmet.node.history` or None, makes the rows of jobs that ended."""
+    `colmet.node.history` or None, makes the rows of jobs that ended. `sharing(jobs)` is a context in which all of them
+    get one reading of the cgroups of jobs (`colmet.node.counters.Counters.tick`)."""
 
-    def __init__(self, node, jobs, sources, outbox, wanted, history=None):
+    def __init__(self, node, jobs, sources, outbox, wanted, history=None, sharing=nullcontext):
         self.node, self.jobs, self.sources, self.outbox, self.wanted = node, jobs, sources, outbox, wanted
-        self.history = history
+        self.history, self._sharing = history, sharing
         self.seen = None                # where there is one, called with each batch
         self.sequence = 0               # of the batch made last; the first is 1
         self.ticks = self.late = self.clock_steps = 0
@@ -84,9 +86,10 @@ class Sampler:
             draft.gone(job)     # before the sources are asked: they may have a last row of it
         self.sequence += 1
         meter = Meter()
-        for source in sources:
-            self.guard(source, meter, lambda: draft.add(source.rows(self.guard, jobs)))
-        self._end_jobs(jobs, ended, draft, meter)
+        with self._sharing(jobs):
+            for source in sources:
+                self.guard(source, meter, lambda: draft.add(source.rows(self.guard, jobs)))
+            self._end_jobs(jobs, ended, draft, meter)
         if draft:
             batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
             self._keep(wire.pack(batch, self._tail), began)
@@ -100,9 +103,13 @@ class Sampler:
     def _end_jobs(self, jobs, ended, draft, meter):
         if self._remembers():
             self.history.samples += 1
-            backend = self.history.backend
-            self.guard(self.history, meter,
-                       lambda: draft.add(backend.rows(jobs, ended, draft.rows, self.sequence)))
+            self.guard(self.history, meter, self.history.backend.read, jobs + ended)
+            self.guard(self.history, meter, self.history.backend.saw, draft.rows, self.sequence)
+            for job in ended:           # each by itself: what is odd about one costs none of the others
+                self.guard(self.history, meter, self._end_job, job, draft)
+
+    def _end_job(self, job, draft):
+        draft.add(self.history.backend.end(job, self.sequence))
 
     def attend(self, new, empty):
         """Between two ticks: jobs that are new, and those that lost their last task, {job: when}."""

@@ -1,26 +1,32 @@
 """Which sources this node reads: the backends whose tables are switched on, and why the others are off."""
 from pathlib import Path
 
-from colmet.common.metrics import TABLES, colmet
+from colmet.common.metrics import TABLES, cgroup, colmet
 from colmet.node import budget
 from colmet.node.backends import NAMES, Unavailable, load
 from colmet.node.clock import SECOND
+from colmet.node.counters import Counters
+from colmet.node.ending import COUNTED
+from colmet.node.group import METRICS
 from colmet.node.source import SlowSource, Source
 
 HEALTH = "colmet"               # the source of the node itself
 
 
 class Sources:
-    """The open sources, `on`, in the order of `NAMES`, the node's own last; `off` gives for each other name why."""
+    """The open sources, `on`, in the order of `NAMES`, the node's own last; `off` gives for each other name why.
+    All that read cgroups share `counters` (`colmet.node.counters.Counters`)."""
 
     def __init__(self, health):
         self._modules = {name: load(name) for name in NAMES}
-        self._health = health
+        self._health, self.counters = health, None
         self.on, self.off = [], {}
 
     def follow(self, settings):
         """Open and close sources so that they are what `settings` asks for; one that could not be opened before is
         tried again."""
+        self.counters = self.counters or Counters(Path(settings.root))
+        self.counters.want(METRICS if cgroup.TABLE.name in settings.tables else COUNTED)
         there = {source.name: source for source in self.on}
         self.on, self.off = [], {}
         for name, module in self._modules.items():
@@ -31,7 +37,7 @@ class Sources:
                 there.update({name: source} if source else {})
             elif source or self._opens(name, module, settings):
                 self.on.append(source or self._opened)
-                self.on[-1].backend.tables = settings.tables
+                self.on[-1].backend.tables, self.on[-1].backend.counters = settings.tables, self.counters
         own = there.pop(HEALTH, None)
         if colmet.TABLE.name in settings.tables:
             self.on.append(own or Source(HEALTH, self._health, (colmet.TABLE,), period(HEALTH, settings)))

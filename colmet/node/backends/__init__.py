@@ -9,6 +9,8 @@ A module has `TABLES`, what it gives, and a class `Backend`:
                             has none), `values` follow the table's metrics; None, `schema.MISSING` and NaN
                             are "not known"
     close()                 frees what it holds
+    counters                set from outside: the `colmet.node.counters.Counters` of the whole node, for what reads
+                            cgroups
     tables                  set from outside: names of the tables that are switched on; what makes several may leave
                             out the others
     reader, refused         where a source has several ways to read: which one it took, {better one: why not}; said

@@ -3,7 +3,8 @@ from colmet.common.metrics.cgroup import TABLE
 from colmet.common.mounts import mounted
 from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
-from colmet.node.counters import METRICS, Counters
+from colmet.node.counters import Counters
+from colmet.node.group import METRICS
 from colmet.node.marks import Watermarks, count_io
 
 TABLES = (TABLE,)
@@ -16,32 +17,32 @@ class Backend:
     def __init__(self, root, options):
         if (root / "proc" / "self" / "mountinfo").exists() and not mounted(root):
             raise Unavailable("no hierarchy of cgroups is mounted; mount -t cgroup2 cgroup2 /sys/fs/cgroup")
-        self._counters = Counters(root)
+        self.counters = self._counters = Counters(root)
         if self._counters.fault:
             raise Unavailable(self._counters.fault)
         self._root = root
         self._rule = options.blkio_rule
         self._marks = Watermarks(root) if options.reset_peak else None
-        self._began = set()             # jobs that had a row
+        self._known = set()             # jobs that it has read
 
     def sample(self, jobs):
         """One row for each job that has a cgroup."""
-        for job in self._counters.others(jobs):
+        for job in self._known.difference(jobs):
             self._forget(job)
         for job in jobs if self._rule else ():
-            if job not in self._began:
+            if job not in self._known:
                 count_io(job, self._root)
-                self._began.add(job)
-        rows = self._counters.read(jobs)
-        for job, row in rows.items():
+        self._known.update(jobs)
+        rows = [(job, "", list(row)) for job, row in self.counters.read(jobs).items()]
+        for job, _, row in rows:
             row[_SINCE] = job.start
             if self._marks is not None:
                 self._reset(job, row)
-        return {TABLE.name: [(job, "", row) for job, row in rows.items()]}
+        return {TABLE.name: rows}
 
     def close(self):
-        """Closes all."""
-        for job in self._counters.others(()):
+        """Closes all that is its own."""
+        for job in list(self._known):
             self._forget(job)
         self._counters.close()
 
@@ -53,7 +54,6 @@ class Backend:
             row[_PEAK] = max(row[_PEAK], peak)
 
     def _forget(self, job):
-        self._counters.forget(job)
-        self._began.discard(job)
+        self._known.discard(job)
         if self._marks is not None:
             self._marks.forget(job)

@@ -6,7 +6,8 @@ A job without tasks has no row of the former; the latter is for jobs whose ended
 from colmet.common.metrics import account, taskstats
 from colmet.common.schema import MISSING
 from colmet.node.account_readers import Readers
-from colmet.node.counters import METRICS, Counters
+from colmet.node.counters import Counters
+from colmet.node.group import METRICS
 
 TABLES = (taskstats.TABLE, account.TABLE)
 BY_TASKS = [metric.name for metric in account.TABLE.metrics].index("cpu")       # so many values are from the reader
@@ -23,7 +24,7 @@ class Backend:
         self.reader, self.refused = self._readers.name, self._readers.refused
         self._counters = Counters(root, {"cpu"})
         self._unknown = () if delays_are_counted(root) else DELAYS
-        self.tables = options.tables
+        self.tables, self.counters = options.tables, self._counters
 
     def sample(self, jobs):
         """One row of the one table for each job that has tasks; one of the other for each, and a last one when it
@@ -34,15 +35,13 @@ class Backend:
             if self.tables is not None and account.TABLE.name not in self.tables:
                 continue
             totals = {job: total for job, (_, total) in read.items() if total}
-            counted = self._counters.read(list(totals))
+            counted = self.counters.read(list(totals))
             told = [reader.lost, account.SOURCES.index(reader.name)]
             sums += [(job, "", self._row(total, counted.get(job)) + told) for job, total in totals.items()]
-        for job in self._counters.others(jobs):
-            self._counters.forget(job)
         return {taskstats.TABLE.name: rows, account.TABLE.name: sums}
 
     def close(self):
-        """Closes the readers, and the counters of cgroups."""
+        """Closes the readers."""
         self._readers.close()
         self._counters.close()
 
