@@ -10,6 +10,7 @@ from h5py import h5z
 from colmet.collector.hdf5_chunks import CHUNKS, chunk_rows, pack, packed_alike, unpack
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed
 from colmet.collector.hdf5_file import File, open_read, set_int, set_text
+from colmet.collector.hdf5_mapping import NAME as MAPPING, merged
 from colmet.collector.hdf5_rows import PIECE_BYTES, Job
 from colmet.common.facts import joined_steps
 from colmet.common.metrics import TABLES
@@ -73,6 +74,7 @@ class Appending:
         self._old = old
         self._source = open_read(old) if old else None
         self._copied = set()        # groups as they were in the older file
+        self._remade = {}           # {(group, table): the mapping that it had}
 
     def adopt(self):
         """Copy all that the older file holds; tables of 0.6 that lack columns are made again with them."""
@@ -104,6 +106,15 @@ class Appending:
             return self._extend(table, chunk, joined, total)
         old = self._unpacked(table, chunk, joined.dtype) if alike else self._read(job.group, layout.table.name)
         return self._again(job, joined, old, rows + total)
+
+    def describe(self, mappings):
+        """Say of the tables of 0.6 what their counters are, by `Mappings`."""
+        for (group, name), first in [(key, {}) for key in self._remade] + list(mappings.items()):
+            table = self.file.find(group, name)
+            if table is not None:
+                attributes = h5py.Dataset(table).attrs
+                old = self._remade.pop((group, name), "") or text_of(attributes, MAPPING)
+                set_new(table, MAPPING, text_of(attributes, MAPPING), merged(old, first))
 
     def set(self, attributes):
         """Set `attributes` (int or text) on the root."""
@@ -148,6 +159,8 @@ class Appending:
 
     def _again(self, job, layout, old, total):
         """The table of `job` made again for `total` rows, with those that `old` yields."""
+        table = h5py.Dataset(self.file.find(job.group, layout.table.name))
+        self._remade[job.group, layout.table.name] = text_of(table.attrs, MAPPING)
         self.file.remove(job.group, layout.table.name)
         sink = self._new(job, layout, total)
         for piece in old:
@@ -184,13 +197,22 @@ def revise(group, facts):
     """Bring the text attributes `facts` of a group, a h5py GroupID, up to date."""
     attributes = h5py.Group(group).attrs
     for name, text in facts.items():
-        old = attributes.get(name, "")
-        old = old.decode("utf-8", "replace") if isinstance(old, bytes) else old if isinstance(old, str) else ""
-        new = joined_steps(text, old) if name == "steps" else text
-        if new != old:
-            if name in attributes:
-                del attributes[name]
-            set_text(group, name, new)
+        old = text_of(attributes, name)
+        set_new(group, name, old, joined_steps(text, old) if name == "steps" else text)
+
+
+def text_of(attributes, name):
+    """The text of an attribute, "" where there is none."""
+    old = attributes.get(name, "")
+    return old.decode("utf-8", "replace") if isinstance(old, bytes) else old if isinstance(old, str) else ""
+
+
+def set_new(target, name, old, new):
+    """Give the attribute of a group or table that has the text `old` the text `new`."""
+    if new != old:
+        if h5py.h5a.exists(target, name.encode()):
+            h5py.h5a.delete(target, name.encode())
+        set_text(target, name, new)
 
 
 def is_ours(source):

@@ -12,6 +12,7 @@ from colmet.collector.hdf5_append import POSITION  # noqa: E402
 from colmet.collector.hdf5_chunks import chunk_rows  # noqa: E402
 from colmet.collector.hdf5_columns import convert, join, layout as layout_of, renamed  # noqa: E402
 from colmet.collector.hdf5_file import BACKEND_VERSION  # noqa: E402
+from colmet.collector.hdf5_mapping import NAME as MAPPING, merged  # noqa: E402
 from colmet.collector.hdf5_target import Refused, synchronize  # noqa: E402
 from colmet.collector.log import tell  # noqa: E402
 from colmet.common.facts import joined_steps  # noqa: E402
@@ -85,6 +86,13 @@ class Appending:
             return self.sink(job, renamed(layout), total)
         return Sink(self._mended(table, joined), joined)
 
+    def describe(self, mappings):
+        """Say of the tables of 0.6 what their counters are, by `Mappings`."""
+        for (group, name), first in mappings.items():
+            if "/%s/%s" % (group, name) in self._file:
+                attributes = self._file.get_node("/" + group, name).attrs
+                attributes[MAPPING] = merged(attributes[MAPPING] if MAPPING in attributes else "", first)
+
     def set(self, attributes):
         """Set `attributes` (int or text) on the root."""
         for name, value in attributes.items():
@@ -115,6 +123,8 @@ class Appending:
         name, title, group = table.name, table.title, table._v_parent
         table.rename(name + "_old")
         new = self._table(group, layout, title, table.nrows)
+        if MAPPING in table.attrs:
+            new.attrs[MAPPING] = table.attrs[MAPPING]
         for start in range(0, table.nrows, PIECE_ROWS):
             new.append(convert(table.read(start, start + PIECE_ROWS), layout))
         table.remove()

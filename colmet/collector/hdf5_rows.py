@@ -9,6 +9,7 @@ from typing import Any, Dict, List, NamedTuple
 import numpy
 
 from colmet.collector.hdf5_columns import Layout, plan
+from colmet.collector.hdf5_mapping import Mappings
 from colmet.common import wire06
 from colmet.common.batch import INDEX_CELLS
 from colmet.common.facts import job_facts, joined_steps, steps_text
@@ -67,6 +68,7 @@ class Window:
 
     def __init__(self):
         self.bytes = self.rows = 0
+        self.mappings = Mappings()
         self._blocks = {}                                   # by fingerprint
         self._time, self._session, self._sequence = array("q"), array("q"), array("q")     # of each batch
         self._host, self._involved = array("q"), array("q")
@@ -99,6 +101,9 @@ class Window:
             mine.counts.append(rows)
             self.rows += rows
             self.bytes += len(block.data)
+            if block.table.mapping:
+                places = self._job[seen.first_job:seen.first_job + len(batch.jobs)]
+                self.mappings.add(batch, block, [self._jobs[place].group for place in places])
         self.bytes += BATCH_BYTES
 
     def pieces(self):

@@ -143,6 +143,7 @@ def _fill(file, window, attributes, old):
             sink.add(piece.rows)
         if sink:
             sink.finish()
+        file.describe(window.mappings)
         file.set(attributes)
         file.close()
     except (OSError, RuntimeError):

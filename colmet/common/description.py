@@ -8,11 +8,17 @@ def table_from(description):
         metrics = tuple(Metric(*column) for column in description["metrics"])
         table = Table(description["name"], description["scope"], description["doc"], metrics,
                       description["instance"], involved_jobs=description["involved_jobs"],
-                      mapping=tuple(description.get("mapping", ())))
+                      mapping=_mapping(description.get("mapping", [])))
     except (KeyError, TypeError) as error:
         raise ValueError("not a table description: %r" % error) from None
     check(table)
     return table
+
+
+def _mapping(words):
+    if not isinstance(words, list):
+        raise TypeError("mapping")
+    return tuple(words)
 
 
 def check(table):
