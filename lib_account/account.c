@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CELLS_SIZE (sizeof(struct cell) * GROUPS)
@@ -81,12 +82,14 @@ static int pin_maps(struct account *self, const char *pins)
     return error;
 }
 
-/* Whether the last of the links is pinned, so that all else is too. */
+/* Whether the last of the links is pinned, so that all else is too. Not by access(2), for which capabilities of an
+   ordinary user do not count. */
 static int is_pinned(const char *pins)
 {
     char path[PATH_MAX];
+    struct stat found;
 
-    return pins[0] && !pin_path(path, sizeof path, pins, links[LINKS - 1]) && !access(path, F_OK);
+    return pins[0] && !pin_path(path, sizeof path, pins, links[LINKS - 1]) && !stat(path, &found);
 }
 
 int open_object(struct bpf_object **opened, const char *file, const struct settings *settings)
