@@ -16,8 +16,8 @@ struct perf_hw_event {
 
 /* Begins to count `count` events as one group on each of `number` CPUs, those that are offline left out: for the tasks
  * of the cgroup whose directory is open as `cgroup` and of those below it, or for all tasks with -1. The directory need
- * not stay open, nor exist. Returns 0 or -errno: -ENODEV when no CPU is online. `refused` is then the place of the event
- * that the kernel did not take. */
+ * not stay open, nor exist. Returns 0 or -errno: -ENODEV when no CPU is online. `refused` is then the place of the
+ * event that the kernel did not take. */
 int perf_hw_open(struct perf_hw_group **opened, int cgroup, const struct perf_hw_event *events, int count,
                  const int32_t *cpus, int number, int32_t *refused);
 

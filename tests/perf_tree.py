@@ -1,4 +1,4 @@
-"""A tree of the PMUs that /sys/bus/event_source/devices has on a server: of the cores, of memory controllers, of an ARM."""
+"""A tree of PMUs as /sys/bus/event_source has them on servers: of the cores, of memory controllers, of an ARM."""
 
 PMUS = {
     "cpu": {

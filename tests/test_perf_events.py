@@ -3,7 +3,7 @@ import pytest
 
 import perf_tree
 from colmet.node.backends import Unavailable
-from colmet.node.perf_events import BY_NAME, NAMES_06, Event, fault, find, numbers
+from colmet.node.perf_events import BY_NAME, NAMES_06, Event, event_fault, find, numbers
 
 OF_06 = {       # name: (type, config) as lib_perf_hw of 0.6 gave them to the kernel
     "cpu_cycles": (0, 0), "instructions": (0, 1), "cache_references": (0, 2), "cache_misses": (0, 3),
@@ -34,7 +34,7 @@ def test_the_28_names_of_0_6_mean_what_they_did(tmp_path):
     ("stalled_cycles_frontend", 0, 7), ("stalled_cycles_backend", 0, 8), ("cgroup_switches", 1, 11),
     ("r20d1", 4, 0x20d1)])
 def test_caches_and_raw_numbers_have_names_too(name, kind, config, tmp_path):
-    assert fault(name) == ""
+    assert event_fault(name) == ""
     found = find(name, tmp_path)
     assert (found.type, found.configs, found.cpus, found.of_node) == (kind, (config, 0, 0), None, False)
 
@@ -47,7 +47,7 @@ def test_caches_and_raw_numbers_have_names_too(name, kind, config, tmp_path):
                                                   (0xfedcba9876543210, 0, 7)),
     ("cpu/cmask=255/", 4, (0xff000000, 0, 0))])
 def test_events_of_a_pmu_are_made_as_it_says(name, kind, configs, machine):
-    assert fault(name) == ""
+    assert event_fault(name) == ""
     assert find(name, machine) == Event(name, "cpu", kind, configs)
 
 
@@ -69,7 +69,7 @@ def test_a_pmu_of_some_cores_counts_jobs_there(machine):
     ("cpu/event=abc/", "event=abc: no number"), ("cpu/asked/", "umask=.: no number"),
     ("cpu/later=1/", "later of the PMU cpu is in config7, which is not known")])
 def test_what_a_pmu_has_not_is_said(name, reason, machine):
-    assert fault(name) == ""
+    assert event_fault(name) == ""
     with pytest.raises(Unavailable, match=reason):
         find(name, machine)
 
@@ -77,8 +77,8 @@ def test_what_a_pmu_has_not_is_said(name, reason, machine):
 @pytest.mark.parametrize("name", ["instruction", "", "cpu/", "cpu//", "r", "rxyz", "/x/", "../x/", "a/b/c/", "x,y",
                                   "r" + "1" * 17])
 def test_what_is_no_event_anywhere_is_told_from_what_may_be(name):
-    assert "no such event" in fault(name)
-    assert "did you mean instructions?" in fault("instructionss")
+    assert "no such event" in event_fault(name)
+    assert "did you mean instructions?" in event_fault("instructionss")
 
 
 @pytest.mark.parametrize("text, found", [("0-3,8", (0, 1, 2, 3, 8)), ("5", (5,)), ("", ()), ("0,2-3\n", (0, 2, 3))])

@@ -1,5 +1,5 @@
-"""The events of perf_event_open(2), by name: those of Colmet 0.6, those of caches, and those of any PMU as perf(1) writes
-them: ``cpu/event=0x3c,umask=0x0/``, ``uncore_imc_0/cas_count_read/``, ``r20d1``.
+"""The events of perf_event_open(2), by name: those of Colmet 0.6, those of caches, and those of any PMU as perf(1)
+writes them: ``cpu/event=0x3c,umask=0x0/``, ``uncore_imc_0/cas_count_read/``, ``r20d1``.
 
 Numbers are those of linux/perf_event.h; what a PMU knows by name stands in /sys/bus/event_source/devices
 (Documentation/ABI/testing/sysfs-bus-event_source-devices-events and -format of the kernel).
@@ -15,11 +15,12 @@ from colmet.node.backends import Unavailable
 HARDWARE, SOFTWARE, CACHE, RAW = 0, 1, 3, 4
 CPU = "cpu"                 # the PMU of HARDWARE, CACHE and RAW
 DEVICES = Path("sys/bus/event_source/devices")
+DEFAULT_EVENTS = ("instructions", "cache_misses", "page_faults")        # those of 0.6
 _HARDWARE = {
     "cpu_cycles": 0, "instructions": 1, "cache_references": 2, "cache_misses": 3, "branch_instructions": 4,
     "branch_misses": 5, "bus_cycles": 6, "ref_cpu_cycles": 9,
 }
-_CACHE = {      # in 0.6 with the number of the cache alone, which means that it is read: the last three say another thing
+_CACHE = {      # in 0.6 with the number of the cache alone, which means reads; the last three say another thing
     "cache_l1d": 0, "cache_ll": 2, "cache_dtlb": 3, "cache_itlb": 4, "cache_bpu": 5, "cache_node": 6,
     "cache_op_read": 0, "cache_op_prefetch": 2, "cache_result_access": 0,
 }
@@ -46,8 +47,8 @@ _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 class Event(NamedTuple):
-    """What is counted, as lib_perf_hw takes it. `pmu` tells whose counters it needs, `cpus` on which CPUs these are, None
-    for all; `of_node` that they are outside the CPU cores, and tell nothing of a job."""
+    """What is counted, as lib_perf_hw takes it. `pmu` tells whose counters it needs, `cpus` on which CPUs these are,
+    None for all; `of_node` that they are outside the CPU cores, and tell nothing of a job."""
     name: str
     pmu: str
     type: int
@@ -56,7 +57,7 @@ class Event(NamedTuple):
     of_node: bool = False
 
 
-def fault(name):
+def event_fault(name):
     """A check: "" or why `name` can be no event on any machine."""
     if name in BY_NAME or _RAW.fullmatch(name) or _OF_PMU.fullmatch(name):
         return ""
@@ -65,7 +66,7 @@ def fault(name):
 
 
 def find(name, root):
-    """The Event `name`, one that has no `fault`, in the file system `root`. Raises Unavailable."""
+    """The Event `name`, one that has no `event_fault`, in the file system `root`. Raises Unavailable."""
     if name in BY_NAME:
         kind, config = BY_NAME[name]
         return Event(name, "software" if kind == SOFTWARE else CPU, kind, (config, 0, 0))
