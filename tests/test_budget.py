@@ -10,8 +10,8 @@ from colmet.common.metrics.colmet import TABLE
 from colmet.common.options import Usage
 from colmet.node import budget as module
 from colmet.node import sources
-from colmet.node.backends import NAMES
-from colmet.node.budget import ORDER, PATIENCE, Budget, Elsewhere, begun, programs
+from colmet.node.backends import NAMES, load
+from colmet.node.budget import PATIENCE, STAY, Budget, Elsewhere, begun, order, programs
 from colmet.node.clock import SECOND
 from colmet.node.health import Health
 from colmet.node.outbox import Outbox
@@ -20,6 +20,7 @@ from colmet.node.settings import settings
 from colmet.node.source import NEVER, Source
 from sampling import Jobs, OfJobs, OfNode
 
+ORDER = order()
 JOBPROC, PROCSTATS = TABLES["jobprocstats_default"], TABLES["procstats_default"]
 
 
@@ -59,8 +60,10 @@ def _told():
     module.log.removeHandler(handler)
 
 
-def test_the_order_is_of_sources_that_exist_and_the_account_is_not_among_them():
-    assert set(ORDER) <= set(NAMES) and "taskstats" not in ORDER and len(set(ORDER)) == len(ORDER)
+def test_the_order_is_what_is_opt_in_then_what_is_on_by_default_and_the_account_of_jobs_stays():
+    assert set(ORDER) | set(STAY) == set(NAMES) and len(ORDER) + len(STAY) == len(NAMES)
+    opt_in = [not any(table.default for table in load(name).TABLES) for name in ORDER]
+    assert opt_in == sorted(opt_in, reverse=True) and ORDER.index("jobproc") < ORDER.index("procstats")
 
 
 def test_sources_go_in_the_declared_order_one_a_look_and_the_data_say_so(told):
@@ -73,7 +76,7 @@ def test_sources_go_in_the_declared_order_one_a_look_and_the_data_say_so(told):
         stand.budget.look(12)
     assert stand.shed == ["procstats", "jobproc"] and stand.shown()["node"] == 2
     assert told[:2] == ["12.00 %% of a core used, --cpu-budget is 10: %s is left out until there is room" % name
-                        for name in ORDER]
+                        for name in ("jobproc", "procstats")]
     assert len(told) == 3 and "nothing is left that it could do without" in told[2]
 
 

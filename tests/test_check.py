@@ -151,7 +151,7 @@ def test_the_report_has_the_same_as_json():
 
 @pytest.mark.parametrize("words, message", [
     (["-s", "0"], "colmet-node: --sample-period 0: must be above 0 (seconds)\n"),
-    (["--jsno"], "colmet-node: unrecognized arguments: --jsno\n")])
+    (["--jsno"], "colmet-node: --jsno: no such option; did you mean --json?\n")])
 def test_a_wrong_command_line_is_one_line_and_2(words, message, capsys):
     assert check.main(words) == 2
     assert capsys.readouterr() == ("", message)

@@ -18,7 +18,9 @@ STDOUT = ["--enable-stdout-backend"]
 HDF5 = ["--hdf5-filepath"]
 USAGE = [       # command, beginning of the line that it must print (... stands for anything), exit code 2
     ([], "nowhere to store: give --hdf5-filepath PATH, --elastic-host HOST or --enable-stdout-backend"),
-    (STDOUT + ["--nonsense"], "unrecognized arguments: --nonsense"),
+    (STDOUT + ["--nonsense"], "--nonsense: no such option; --help lists the options"),
+    (STDOUT + ["--zeromq-bnid-uri=x"], "--zeromq-bnid-uri: no such option; did you mean --zeromq-bind-uri?"),
+    (["stauts"], "stauts: not expected here; did you mean status?"),
     (STDOUT + ["-s", "0"], "--sample-period 0.0: must be above 0 (s)"),
     (STDOUT + ["-s", "-1"], "--sample-period -1.0: must be above 0 (s)"),
     (STDOUT + ["-s", "nan"], "--sample-period nan: must be above 0 (s)"),

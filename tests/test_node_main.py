@@ -1,6 +1,7 @@
 """The command line of colmet-node: what it refuses, what it goes on without, what it derives."""
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +46,10 @@ BAD = [
     ("-t abc", "argument -t/--tid: invalid int value: 'abc'"),
     ("--cluster \x1b", "--cluster \x1b: must be printable text"),
     ("--config nowhere.ini", "--config nowhere.ini: No such file or directory"),
-    ("--nonsense", "unrecognized arguments: --nonsense"),
+    ("--nonsense", "--nonsense: no such option; --help lists the options"),
+    ("--enable-rapl 1", "--enable-rapl: no such option; did you mean --enable-RAPL?"),
+    ("--sampel-period 3", "--sampel-period: no such option; did you mean --sample-period?"),
+    ("chekc", "chekc: not expected here; did you mean check?"),
 ]
 
 
@@ -125,9 +129,12 @@ def test_what_is_given_as_in_0_6_is_all_where_jobs_are_looked_for(line, schedule
 
 def test_what_needs_a_restart_is_named():
     old = settings([], SOURCES)
-    new = settings(["-s", "1", "--enable-jobproc", "-vv", "--period", "taskstats=1", "--zeromq-hwm", "3", "-p", "1"],
+    new = settings(["-s", "1", "--enable-jobproc", "--disable-procstats", "-vv", "--period", "taskstats=1",
+                    "--cpu-budget", "3", "--profile", "0.6", "--zeromq-hwm", "3", "-p", "1", "--reset-peak",
+                    "--blkio-rule", "--task-reader", "proc", "--account-pins", "", "--perfhw-list", "cpu_cycles"],
                    SOURCES)
-    assert sorted(changed(old, new)) == ["--pid", "--zeromq-hwm"]
+    assert changed(old, new) == ["--task-reader", "--account-pins", "--reset-peak", "--blkio-rule", "--pid",
+                                 "--zeromq-hwm", "--perfhw-list"]
 
 
 LATER = ["--enable-infiniband", "--enable-lustre", "--enable-perfhw", "--enable-RAPL", "--enable-temperature",
@@ -157,16 +164,31 @@ class Jobs:
         return ["/root%d: 0 here" % number for number in range(20)]
 
 
-def test_the_start_message_is_ten_lines_at_most():
+def start_lines(off, refused, unfilled=(), ends=()):
+    """The start message of a node whose source taskstats, read by proc, has better readers that were `refused`."""
     opened = sources.Sources(None)
-    opened.on = [Source("taskstats", None, (), 5 * 10 ** 9), Source("procstats", None, (), 10 ** 9)]
-    opened.off = {"jobproc": "not enabled"}
-    lines = list(start.lines(settings(["--hostname", "dahu-12"], SOURCES), Jobs(), opened, Sender()))
-    assert len(lines) <= 10 and lines[0].startswith("colmet-node 1.0.0 on dahu-12, kernel ")
-    assert lines[1] == "jobs      /root0: 0 here" and lines[4] == "          and 17 more"
-    assert lines[5] == "sources   procstats every 1 s;  taskstats every 5 s"
-    assert lines[6] == "off       jobproc: not enabled"
-    assert lines[7].startswith("sends to  tcp://10.0.0.2:5557 (acknowledged)")
+    tasks = SimpleNamespace(reader="proc", refused=refused, unfilled=unfilled)
+    opened.on = [Source("taskstats", tasks, (), 5 * 10 ** 9), Source("procstats", None, (), 10 ** 9)]
+    opened.off = off
+    return list(start.lines(settings(["--hostname", "dahu-12"], SOURCES), Jobs(), opened, Sender(),
+                            SimpleNamespace(refused=dict(ends))))
+
+
+def test_the_start_message_is_a_dozen_lines_at_most():
+    lines = start_lines({"jobproc": "not enabled", "cgroup": "not enabled"}, {"bpf": "needs BTF"}, ["account"],
+                        {"bpf": "needs BTF", "inotify": "no more of them"})
+    assert len(lines) <= 12 and lines[0].startswith("colmet-node 1.0.0 on dahu-12, kernel ")
+    assert lines[1] == "jobs      /root0: 0 here"
+    assert lines[4] == "          and 17 more; colmet-node check tells all"
+    assert lines[5] == "sources   procstats every 1 s;  taskstats (proc) every 5 s"
+    assert lines[6:10] == ["off       jobproc, cgroup: not enabled",
+                           "          taskstats by bpf, job ends by bpf: needs BTF",
+                           "          account: proc does not tell of it",
+                           "          job ends by inotify: no more of them"]
+    assert lines[10].startswith("sends to  tcp://10.0.0.2:5557 (acknowledged)")
+    many = start_lines({str(number): "reason %d" % number for number in range(9)}, {})
+    assert len(many) <= 12 and many[9] == "          and 6 more; colmet-node check tells all"
+    assert not any(line.startswith("off") for line in start_lines({}, {}))
 
 
 def test_sources_that_are_off_say_why_and_come_when_they_are_asked_for(tmp_path):

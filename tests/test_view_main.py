@@ -40,7 +40,7 @@ def test_every_command_that_is_listed_is_there():
     (["run", "-o", "x.h5", "true"], 2, "colmet run: --output x.h5: must end in .hdf5"),
     (["run", "-s", "0", "true"], 2, "colmet run: --sample-period 0.0: must be above 0 (s)"),
     (["run", "-s", "often", "true"], 2, "invalid float value: 'often'"),
-    (["run", "--lvie", "true"], 2, "colmet run: unrecognized arguments: --lvie"),
+    (["run", "--lvie", "true"], 2, "colmet run: --lvie: no such option; did you mean --live?"),
     (["run", "--", "no-such-command-here"], 127, "colmet run: no-such-command-here: no such command"),
     (["run", "./no/such/file"], 127, "colmet run: ./no/such/file: no such command"),
     (["run", "/etc/passwd"], 126, "colmet run: /etc/passwd: not executable"),

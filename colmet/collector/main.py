@@ -18,7 +18,7 @@ from colmet.collector.log import Faults, log, tell
 from colmet.collector.place import Unusable, open_journal
 from colmet.collector.receiver import Receiver
 from colmet.collector.sequences import Sequences
-from colmet.collector.settings import OPTIONS, PROGRAM, settings
+from colmet.collector.settings import OPTIONS, PROGRAM, STATUS, settings
 from colmet.collector.status import Status
 from colmet.collector.stdout import Stdout
 from colmet.collector.upkeep import Upkeep
@@ -43,7 +43,7 @@ RENEWED = {             # and by a new process of the writer
 def main(argv=None):
     """Run until a signal ends it; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == [overview.COMMAND]:
+    if argv[:1] == [STATUS]:
         return overview.main(argv[1:])
     try:
         options = settings(argv)

@@ -9,12 +9,11 @@ import time
 from colmet import __version__
 from colmet.collector import place, status
 from colmet.collector.settings import OPTIONS as DAEMON
-from colmet.collector.settings import PROGRAM, RETIRED
+from colmet.collector.settings import PROGRAM, RETIRED, STATUS
 from colmet.common.journal import in_use
 from colmet.common.options import Option, Usage, parse
 from colmet.common.quantities import NS_PER_S, count, duration, size
 
-COMMAND = "status"
 DESCRIPTION = ("Tells how the collector fares that runs with the same options, of which --config, --journal-dir and "
                "--hdf5-filepath say where its journal is.")
 OPTIONS = (
@@ -27,7 +26,7 @@ STUCK = 600.0               # s after which a writer that is behind and gives no
 def main(argv):
     """Print it; returns the exit code."""
     try:
-        options = parse(PROGRAM, DESCRIPTION, OPTIONS + DAEMON, argv, RETIRED)
+        options = parse(PROGRAM, DESCRIPTION, OPTIONS + DAEMON, argv, RETIRED, commands=(STATUS,))
         directory = place.directory(options)
         running, figures = in_use(directory), status.load(directory / status.FILE)
     except Usage as error:

@@ -6,6 +6,7 @@ from colmet.common import prometheus
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, above, at_least, parse
 
 PROGRAM = "colmet-collector"
+STATUS = "status"           # the one command that it has
 DESCRIPTION = ("Receives what the nodes measured, keeps it safe in a journal, and stores it. `colmet-collector status` "
                "tells how one that runs fares.")
 COMPRESSORS = ("zlib", "lzo", "bzip2", "blosc", "blosc2")
@@ -116,7 +117,7 @@ OPTIONS = (
 
 def settings(argv):
     """The options from `argv` and --config; sizes are in bytes. Raises Usage."""
-    values = parse(PROGRAM, DESCRIPTION, OPTIONS, argv, RETIRED)
+    values = parse(PROGRAM, DESCRIPTION, OPTIONS, argv, RETIRED, commands=("", STATUS))
     values.elastic_hosts = elasticsearch_target.check_usage(values)
     if not (values.hdf5_filepath or values.enable_stdout_backend or values.elastic_hosts):
         raise Usage("nowhere to store: give --hdf5-filepath PATH, --elastic-host HOST or --enable-stdout-backend")

@@ -62,16 +62,20 @@ class _Parser(argparse.ArgumentParser):
         raise Usage(message)
 
 
-def parse(program, description, options, argv, retired=None, positional=None):
+def parse(program, description, options, argv, retired=None, positional=None, commands=("",)):
     """The values of `options` by `dest`, from `argv` over the ``--config`` file over the defaults. Raises Usage.
-    `retired` maps flags of old releases to what to use in their place; `positional(parser)` may add arguments."""
+    `retired` maps flags of old releases to what to use in their place; `positional(parser)` may add arguments;
+    `commands` are words that may come first, with these options after them, "" for none; they are not in `argv`."""
     for word in argv:
         if word.split("=")[0] in (retired or {}):
             raise Usage("%s was retired: %s" % (word.split("=")[0], retired[word.split("=")[0]]))
     parser = build(program, description, options)
+    parser.usage = "\n       ".join(" ".join(filter(None, (program, word, "[OPTION ...]"))) for word in commands)
     if positional:
         positional(parser)
-    values = parser.parse_args(argv)
+    values, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise Usage(_unknown(unknown[0], options, commands))
     given = {} if not getattr(values, "config", None) else read_config(values.config, program, options)
     for option in options:
         value = getattr(values, option.dest)
@@ -80,6 +84,24 @@ def parse(program, description, options, argv, retired=None, positional=None):
         setattr(values, option.dest, value)
         _check(option, value)
     return values
+
+
+def _unknown(word, options, commands):
+    """What to say to `word`, which is none of `options`."""
+    if not word.startswith("-"):
+        near, what = near_to(word, commands), "not expected here"
+    else:
+        word = word.split("=")[0]
+        near, what = near_to(word, [flag for option in options if not option.hidden for flag in option.flags]), \
+            "no such option"
+    return "%s: %s; %s" % (word, what, "did you mean %s?" % near if near else "--help lists the options")
+
+
+def near_to(word, words):
+    """The one of `words` that `word` is most like, whatever its case; "" where none is."""
+    by_lower = {each.lstrip("-").lower(): each for each in words}
+    near = difflib.get_close_matches(word.lstrip("-").lower(), by_lower, 1)
+    return by_lower[near[0]] if near else ""
 
 
 def build(program, description, options):
@@ -138,8 +160,8 @@ def read_config(path, program, options):
     values = {}
     for key, text in section.items():
         if key not in {name.lower() for name in known}:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = "; did you mean %s?" % near[0] if near else ""
+            near = near_to(key, known)
+            hint = "; did you mean %s?" % near if near else "; %s --help lists them" % program
             raise Usage("--config %s: %s: no such option%s" % (path, key, hint))
         option = next(option for name, option in known.items() if name.lower() == key)
         values[option.dest] = _value(option, text, path)

@@ -8,15 +8,27 @@ from colmet.common.mounts import mounts
 from colmet.node import compiled
 from colmet.node.account_pins import Pins
 from colmet.node.backends import Unavailable
+from colmet.node.capabilities import give, lacking
 from colmet.node.job import Cgroup, directory_key
 
 OBJECT = Path(__file__).with_name("account.bpf.o")
 WALK = OBJECT.with_name("walk.bpf.o")
 BTF = Path("/sys/kernel/btf/vmlinux")
-REFUSALS = {
-    errno.EPERM: "needs CAP_BPF and CAP_PERFMON; start colmet-node as root or give it both",
-    errno.EACCES: "needs CAP_BPF and CAP_PERFMON; start colmet-node as root or give it both",
-}
+RIGHTS = ("CAP_BPF", "CAP_PERFMON")
+
+
+def need_btf():
+    """Raises Unavailable where programs have nothing to find the kernel's structures by."""
+    if not BTF.exists():
+        raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
+
+
+def refusal(code):
+    """The Unavailable for programs that the kernel refused with `code`, -errno."""
+    lacks = lacking(*RIGHTS) if -code in (errno.EPERM, errno.EACCES) else ()
+    if lacks:
+        return Unavailable("needs %s; %s" % (" and ".join(lacks), give(*lacks)))
+    return Unavailable("the kernel refuses its programs (%s)" % os.strerror(-code).lower())
 
 
 def hierarchy(device, proc=Path("/proc")):
@@ -53,16 +65,14 @@ class Account:
         helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
         self._ffi, self._lib = helper.ffi, helper.lib
         controller, number = hierarchy(device)
-        if not BTF.exists():
-            raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
+        need_btf()
         opened = self._ffi.new("struct account **")
         self._pins = Pins(pins, "%s-%d" % (hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16], number))
         code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number,
                                       os.fsencode(self._pins.path), os.fsencode(WALK if walk else ""))
         if code:
             self._pins.close(False)
-            raise Unavailable(REFUSALS.get(-code)
-                              or "the kernel refuses its programs (%s)" % os.strerror(-code).lower())
+            raise refusal(code)
         self._account = opened[0]
         self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
         self._known = {}                        # {job: the directories of its parts when they were followed}

@@ -8,6 +8,7 @@ from colmet.common.metrics import taskstats
 from colmet.common.mounts import mounted
 from colmet.node import account, compiled
 from colmet.node.backends import Unavailable
+from colmet.node.capabilities import give
 from colmet.node.job import directory_key
 from colmet.node.log import log
 
@@ -16,10 +17,17 @@ TIMEOUT = 2000      # ms to wait for a reply; the kernel makes it within the cal
 CPUS = Path("/sys/devices/system/cpu/possible")
 REFUSALS = {
     errno.ENOENT: "this kernel has no taskstats (CONFIG_TASKSTATS), or this is a container with a network of its own",
-    errno.EPERM: "taskstats needs CAP_NET_ADMIN; start colmet-node as root or give it that capability",
+    errno.EPERM: "needs CAP_NET_ADMIN",
     errno.EPROTONOSUPPORT: "this kernel has no generic netlink",
     errno.EINVAL: "the kernel tells ends of tasks to nobody in a container",
 }
+
+
+def _check(code):
+    """Raises Unavailable or OSError where `code`, what a helper returned, is -errno."""
+    if -code in REFUSALS:
+        raise Unavailable(REFUSALS[-code] + ("; " + give("CAP_NET_ADMIN") if -code == errno.EPERM else ""))
+    compiled.check(code)
 
 
 class Listener:
@@ -33,9 +41,7 @@ class Listener:
         number = account.hierarchy(device)[1]
         opened, forks = self._ffi.new("struct listener **"), self._ffi.new("int *", forks)
         code = self._lib.listener_open(opened, CPUS.read_text().strip().encode(), number, buffer, TIMEOUT, forks)
-        if -code in REFUSALS:
-            raise Unavailable(REFUSALS[-code])
-        compiled.check(code)
+        _check(code)
         self._listener = opened[0]
         self.forks = -forks[0]                  # errno: why the kernel does not tell which process begins which
         self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
@@ -111,9 +117,7 @@ class Netlink:
         self._ffi, self._lib = helper.ffi, helper.lib
         opened = self._ffi.new("struct taskstats_socket **")
         code = self._lib.taskstats_open(opened, TIMEOUT)
-        if -code in REFUSALS:
-            raise Unavailable(REFUSALS[-code])
-        compiled.check(code)
+        _check(code)
         self._socket = opened[0]
         self._cells = self._ffi.new("int64_t[]", self._lib.TASKSTATS_CELLS)
         self._options, self._root = options, root

@@ -101,8 +101,8 @@ READERS = (Bpf, Netlink, Proc)
 
 class Readers:
     """The readers that opened of those that `options.task_reader` asks for, each for the jobs that the ones before it
-    cannot read. `name` is that of the first; `refused` gives for each better one why not. Raises Unavailable where
-    none opens."""
+    cannot read. `name` is that of the first; `refused` gives for each better one why not; `tables`, the names of those
+    that they can fill. Raises Unavailable where none opens."""
 
     def __init__(self, root, options):
         self._open, refused = [], {}
@@ -115,6 +115,7 @@ class Readers:
         if not self._open:
             raise Unavailable(list(refused.values())[-1])
         self.name = self._open[0].name
+        self.tables = {table for reader in self._open for table in reader.tables}
         names = [kind.name for kind in READERS]
         self.refused = {name: refused[name] for name in names[:names.index(self.name)] if name in refused}
 

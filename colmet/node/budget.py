@@ -8,16 +8,23 @@ import os
 import time
 from pathlib import Path
 
+from colmet.node.backends import NAMES, load
 from colmet.node.clock import SECOND
 from colmet.node.log import TELL, log
 
 NAME = "budget"
 WINDOW = 60                 # s between two looks, --period budget=SECONDS
-# These go, the first first: what is opt-in, then what is of the node alone. What the account of jobs is made of stays.
-ORDER = ("jobproc", "procstats")
+STAY = ("taskstats", "cgroup")      # what the account of jobs is made of
 ROOM = 0.5                  # a source comes back while less than this part of the budget is used
 PATIENCE, MOST_PATIENCE = 2, 64     # looks with room until then: after the first time, and after many
 EXIT_NS = 300               # that the programs take for each task that ends (lib_account)
+
+
+def order():
+    """Names of the sources that go, the first first: what is opt-in, in the order of NAMES, then what is on by default.
+    STAY stay."""
+    optional = [name for name in NAMES if name not in STAY]
+    return sorted(optional, key=lambda name: any(table.default for table in load(name).TABLES))
 
 
 class Budget:
@@ -27,7 +34,7 @@ class Budget:
     def __init__(self, health, per_cent, window=WINDOW, spent=None):
         self.per_cent, self.window = per_cent, window
         self.elsewhere = Elsewhere()
-        self._health = health
+        self._health, self._order = health, order()
         self._spent = spent or (lambda: time.process_time_ns() + self.elsewhere.read())
         self._shed = []                 # sources, the last one last
         self._patience = {}             # {name: looks with room until it comes back}
@@ -52,7 +59,7 @@ class Budget:
         self._shed = [source for source in self._shed if there.get(source.name) is source]
         if used > self.per_cent:
             self._calm = 0
-            self._shed_one(used, [there[name] for name in ORDER if name in there and not there[name].shed])
+            self._shed_one(used, [there[name] for name in self._order if name in there and not there[name].shed])
         elif self._shed and used <= ROOM * self.per_cent:
             self._calm += 1
             if self._calm >= self._patience[self._shed[-1].name]:

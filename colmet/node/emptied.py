@@ -24,11 +24,12 @@ class Bpf:
 
     def __init__(self):
         helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
+        account.need_btf()
         self._ffi, self._lib = helper.ffi, helper.lib
         opened = self._ffi.new("struct emptied **")
         code = self._lib.emptied_open(opened, os.fsencode(OBJECT))
         if code:
-            raise Unavailable("the kernel refuses its program (%s)" % os.strerror(-code).lower())
+            raise account.refusal(code)
         self._emptied = opened[0]
         self.fd = self._lib.emptied_fd(self._emptied)
         self._numbers = {}              # {st_dev of a hierarchy: its number, -1 where it is none}
@@ -109,7 +110,8 @@ def _is_empty(path):
 class Emptied:
     """Follows the jobs that come, and calls `attend(new, empty)`: `new` are jobs just found, `empty` gives for jobs a
     cgroup of which lost its last task when that was. `fd` can be read when there is something to take, -1: the
-    ticks must find out by themselves; `refused` says for each way that is not open why not."""
+    ticks must find out by themselves; `name` is that of the way that opened, "" without any; `refused` says for each
+    better one why not."""
 
     def __init__(self, attend):
         self._attend, self._way, self.refused = attend, None, {}
@@ -122,6 +124,7 @@ class Emptied:
             except Unavailable as reason:
                 self.refused[kind.name] = str(reason)
         self.fd = self._way.fd if self._way else -1
+        self.name = self._way.name if self._way else ""
 
     def follow(self, jobs):
         """Take up those of `jobs`, all that are here, that are new or have new parts, and forget those that went."""

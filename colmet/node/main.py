@@ -26,11 +26,9 @@ from colmet.node.log import log
 from colmet.node.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.sender import Sender
-from colmet.node.settings import PROGRAM, changed, loopback, settings
+from colmet.node.settings import CHECK, PROGRAM, changed, loopback, settings
 from colmet.node.signals import Signals
 from colmet.node.source import Source
-
-CHECK = "check"
 
 
 class Node:
@@ -70,7 +68,7 @@ class Node:
         gc.collect()
         gc.freeze()         # what is here stays: no collection looks at it again
         notify("READY=1")
-        start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
+        self._tell()
         self.sender.announce = not self.sender.reached
         self.sampler.run(self._stopped, self.signals.wake, lambda: self._reload(argv))
         notify("STOPPING=1")
@@ -79,6 +77,9 @@ class Node:
             self.sender.join(0.2)
         self._close()
         return 0 if self.signals.stopped() else 1
+
+    def _tell(self):
+        start.tell(start.lines(self.values, self.jobs, self.sources, self.sender, self.emptied))
 
     def _stopped(self):
         return self.signals.stopped() or not self.sender.is_alive()
@@ -97,7 +98,7 @@ class Node:
         show(log, values.verbose)
         self.sources.follow(values)
         self.sampler.change(self.sources.on, values.tables, [sources.period(s.name, values) for s in self.sources.on])
-        start.tell(start.lines(self.values, self.jobs, self.sources, self.sender))
+        self._tell()
 
     def _close(self):
         counts = self.outbox.counts

@@ -54,17 +54,17 @@ def named(root, cgroups, rootpaths):
 
 def looked_at(finder):
     """For each place given by name and each scheduler, whether it is there to look at, and a line on what was found:
-    [(bool, text)]."""
-    found = []
+    [(bool, text)]. A scheduler's usual directory is left out while it is not there and its rule looks too."""
+    found, schedulers = [], dict.fromkeys(rule.scheduler for rule in finder.trails.rules)
     for place in finder.places:
         if place.single:
             found.append((bool(place.key), "%s: %s" % (place.path, "here" if place.key else "not here yet")))
         elif place.key and not place.mark:
             here = [path for path in finder.found if os.path.dirname(path) == place.real]
             found.append((True, "%s: %d here" % (place.path, len(here))))
-        elif not place.mark:
+        elif not place.mark and place.scheduler not in schedulers:
             found.append((False, "%s: no such directory yet" % place.path))
-    for scheduler in dict.fromkeys(rule.scheduler for rule in finder.trails.rules):
+    for scheduler in schedulers:
         here = [each.place.scheduler for each in finder.found.values() if each.place.mark].count(scheduler)
         whose = "--rule" if scheduler == SITE else scheduler
         found.append((bool(finder.trails.tops), "cgroups of %s: %d here" % (whose, here)))
@@ -72,9 +72,14 @@ def looked_at(finder):
 
 
 def patterns_tried(finder, patterns):
-    """Where a job would have been seen, in words."""
-    roots = ["%s in %s" % (" or ".join(patterns), place.path) for place in finder.places
-             if not place.single and not place.mark]
-    rules = [rule.text for rule in finder.trails.rules]
-    return "; ".join(roots + (["%s below %s" % (" or ".join(rules), ", ".join(finder.trails.tops) or "no cgroup mount")]
-                              if rules else []))
+    """Where a job would have been seen: lines."""
+    lines = ["%s%s: names with %s" % (place.path, "" if place.key else " (not there)", " or ".join(patterns))
+             for place in finder.places if not place.single and not place.mark]
+    shapes = {}
+    for rule in finder.trails.rules:
+        shapes.setdefault(rule.scheduler, []).append(rule.text if rule.scheduler == SITE else rule.shape)
+    lines += ["cgroups of %s: %s" % ("--rule" if scheduler == SITE else scheduler, ", ".join(found))
+              for scheduler, found in shapes.items()]
+    if shapes:
+        lines.append("below %s" % (", ".join(finder.trails.tops) or "no mount of cgroups at all"))
+    return lines

@@ -2,13 +2,12 @@
 
 ``--enable-X`` and ``--disable-X`` exist for every table that is declared.
 """
-import difflib
 import re
 import socket
 
 from colmet.common import prometheus, schedulers
 from colmet.common.metrics import TABLES
-from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, parse
+from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, near_to, parse
 from colmet.common.schedulers import MODULES, NONE, oar
 from colmet.common.schedulers.rule import rule_fault
 from colmet.common.wire import MAX_NAME
@@ -18,6 +17,7 @@ from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 
 PROGRAM = "colmet-node"
+CHECK = "check"             # the one command that it has
 DESCRIPTION = "Measures the jobs of this node and sends what it finds to colmet-collector."
 RETIRED = {"--zeromq-swap": "ZeroMQ has no swap any more; --zeromq-hwm bounds what waits in memory"}
 WIRES = ("auto", "native", "0.6")
@@ -25,7 +25,8 @@ LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("perfhw_list", "lustre_prefix", "omnipath", "ipmipower_cmd")
-RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides the switches of sources
+RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
+SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
 _IPC_BYTES = 107                            # of a path in sockaddr_un (unix(7)), its end left out
 
@@ -95,7 +96,7 @@ OPTIONS = (
            many="repeat"),
     Option(("--profile",), "0.6: measure by default only what 0.6 did", metavar="0.6", check=one_of("0.6")),
     Option(("--task-reader",), "how tasks are read: bpf, netlink, proc, or auto, the first of them that this machine "
-           "has", AUTO, group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
+           "has", AUTO, metavar="NAME", group=SOURCES, check=one_of(AUTO, *(reader.name for reader in READERS))),
     Option(("--account-pins",), "directory of a bpf file system where the account of jobs outlives colmet-node, so "
            "that a restart loses nothing; \"\": none", PINS, metavar="DIR", group=SOURCES),
     Option(("--reset-peak",), "reset the watermark of a job's memory at each sample, for memory_peak_interval of the "
@@ -161,7 +162,8 @@ OPTIONS = (
 def settings(argv, sources, description=DESCRIPTION, more=()):
     """The options from `argv` and --config, checked; `sources` are the names that --period may give. `periods`
     are s by source; `more` are Options of a command that takes those of the node too. Raises Usage."""
-    values = parse(PROGRAM, description, tuple(more) + OPTIONS, argv, RETIRED)
+    commands = (CHECK,) if more else ("", CHECK)
+    values = parse(PROGRAM, description, tuple(more) + OPTIONS, argv, RETIRED, commands=commands)
     values.periods = dict(_period(text, sources) for text in values.period)
     values.hostname = values.hostname or socket.gethostname()
     old = values.cpuset_rootpath or values.regex_job_id
@@ -193,7 +195,7 @@ def asked(values):
 
 def changed(old, new):
     """Flags of the options that differ between two settings and that a running node cannot follow."""
-    fixed = [option for option in OPTIONS if option.dest not in RELOADED and option.group != SOURCES]
+    fixed = [option for option in OPTIONS if option.dest not in RELOADED and not option.key.startswith(SWITCHES)]
     return [option.flags[-1] for option in fixed if getattr(old, option.dest) != getattr(new, option.dest)]
 
 
@@ -219,8 +221,8 @@ def _switch(values, prefix, table):
 def _period(text, sources):
     name, equals, seconds = text.partition("=")
     if name not in sources:
-        near = difflib.get_close_matches(name, sources, 1)
-        hint = "did you mean %s?" % near[0] if near else "there are " + ", ".join(sources)
+        near = near_to(name, sources)
+        hint = "did you mean %s?" % near if near else "there are " + ", ".join(sources)
         raise Usage("--period %s: no source %s; %s" % (text, name or "is named", hint))
     try:
         value = number(seconds)

@@ -1,4 +1,4 @@
-"""What a node says on stderr when it starts: ten lines at most."""
+"""What a node says on stderr when it starts: a dozen lines at most."""
 import os
 import platform
 import sys
@@ -10,7 +10,7 @@ from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
 from colmet.node.settings import asked
 
-MOST_ROOTS = 4          # lines for them
+MOST = 4                # lines for places of jobs, and for what is off
 
 
 def going_on_without(values):
@@ -23,22 +23,33 @@ def going_on_without(values):
             yield "%s: %s is not in this release; going on without" % (flag, table.option)
 
 
-def lines(values, jobs, opened, sender):
-    """The start message; `jobs`, `opened` (`Sources`) and `sender` are those that run."""
+def lines(values, jobs, opened, sender, emptied):
+    """The start message; `jobs`, `opened` (`Sources`), `sender` and `emptied` are those that run."""
     yield "colmet-node %s on %s, kernel %s, %d CPUs" % (__version__, values.hostname, platform.release(),
                                                         os.cpu_count())
     yield from _labelled("jobs", _shortened(jobs.tried()))
     yield from _labelled("sources", _periods(opened.on))
-    off = dict(opened.off)
-    for source in opened.on:
-        off.update(getattr(source.backend, "refused", {}))
-    if off:
-        yield from _labelled("off", [";  ".join("%s: %s" % each for each in off.items())])
+    yield from _labelled("off", _shortened(_off(values, opened, emptied)))
     uri, state = sender.where()
     kept = "at most %d batches" % values.zeromq_hwm if values.zeromq_hwm else "batches"
     yield from _labelled("sends to", ["%s (%s), keeps %s in %d MiB of memory" % (uri, state, kept, MEMORY >> 20)])
     if values.prometheus_bind:
         yield from _labelled("metrics", [prometheus.where(values)])
+
+
+def _off(values, opened, emptied):
+    """Lines, each reason once."""
+    whats = dict(opened.off)
+    for source in opened.on:
+        for way, why in getattr(source.backend, "refused", {}).items():
+            whats["%s by %s" % (source.name, way)] = why
+        for table in values.tables.intersection(getattr(source.backend, "unfilled", ())):
+            whats[table] = "%s does not tell of it" % source.backend.reader
+    whats.update(("job ends by " + way, why) for way, why in emptied.refused.items())
+    reasons = {}
+    for what, why in whats.items():
+        reasons.setdefault(why, []).append(what)
+    return ["%s: %s" % (", ".join(names), why) for why, names in reasons.items()]
 
 
 def tell(text):
@@ -54,10 +65,10 @@ def _labelled(label, texts):
     return ["%-9s %s" % (label if place == 0 else "", text) for place, text in enumerate(texts)]
 
 
-def _shortened(roots):
-    if len(roots) <= MOST_ROOTS:
-        return roots
-    return roots[:MOST_ROOTS - 1] + ["and %d more" % (len(roots) - MOST_ROOTS + 1)]
+def _shortened(texts):
+    if len(texts) <= MOST:
+        return texts
+    return texts[:MOST - 1] + ["and %d more; colmet-node check tells all" % (len(texts) - MOST + 1)]
 
 
 def _periods(on):

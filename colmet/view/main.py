@@ -1,10 +1,10 @@
 """The front door: ``colmet COMMAND ...``. A command is a module of colmet.view with a `main(argv) -> int`."""
-import difflib
 import sys
 from importlib import import_module
 from typing import NamedTuple
 
 from colmet import __version__
+from colmet.common.options import near_to
 from colmet.common.output import printing
 
 
@@ -57,8 +57,8 @@ def main(argv=None):
 
 
 def _hint(word):
-    near = difflib.get_close_matches(word, [command.name for command in COMMANDS], 1)
-    return "; did you mean `colmet %s`?" % near[0] if near else "; `colmet --help` lists them"
+    near = near_to(word, [command.name for command in COMMANDS])
+    return "; did you mean `colmet %s`?" % near if near else "; `colmet --help` lists them"
 
 
 if __name__ == "__main__":

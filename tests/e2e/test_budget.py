@@ -3,10 +3,10 @@ import os
 from contextlib import closing
 
 from colmet.common.metrics import TABLES
-from colmet.node.budget import ORDER
 from e2e.collectors import Native
 from e2e.programs import Program
 
+ORDER = ("jobproc", "procstats")      # of those that are on here
 SHED = [metric.name for metric in TABLES["colmet"].metrics].index("shed")
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple, Tuple
 import pytest
 
 from colmet.common.metrics import TABLES
-from colmet.node.checks.rights import CAPABILITIES, WIDER
+from colmet.node.capabilities import NUMBERS
+from colmet.node.checks.rights import CAPABILITIES
 from e2e.collectors import Native, Old
 from e2e.programs import Program, wait_for
 from runs import ORDINARY
@@ -21,34 +22,48 @@ pytest_plugins = ("harness",)
 pytestmark = pytest.mark.root
 PR_CAPBSET_DROP = 24            # prctl(2)
 NOBODY = 65534
-NUMBERS = dict({each.name: each.number for each in CAPABILITIES}, **WIDER)
 ADMIN, DAC = "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"
+# What a root to whom nothing is denied is told, and what a user without any right.
+ALL = dict.fromkeys(("job ends", "bpf (tasks)", "netlink (tasks)", "proc (tasks)", "account", "others' I/O"), "on")
+WITHOUT_BPF = {"bpf (tasks)": ("off", "needs %s"), "job ends": ("part", "needs %s")}
+NOT_HELD = {each.name: ("off", each.gives) for each in CAPABILITIES}
 
 
 class Case(NamedTuple):
-    """What is taken away, the lines that promise to tell: (name, state, words of it), and the reader that is left."""
+    """What is taken away; all lines that tell of it, {name: (state, words of it)}, so that all others stay as they
+    were; and the reader of tasks that is left."""
     dropped: Tuple[str, ...]
-    told: Tuple[Tuple[str, str, str], ...]
+    told: dict
     reader: str = "bpf"
     exit: int = 0
 
 
+def without_bpf(*names):
+    """The lines of WITHOUT_BPF that name the capability that lacks."""
+    return {line: (state, words % " and ".join(names)) for line, (state, words) in WITHOUT_BPF.items()}
+
+
 CASES = {
-    "nothing": Case((), (("account", "on", "by bpf"), ("collector", "on", "answers"), ("bpf (tasks)", "on", ""))),
-    "bpf": Case(("CAP_BPF", ADMIN), (("bpf (tasks)", "off", "CAP_BPF"), ("netlink (tasks)", "on", "reads them"),
-                                     ("CAP_BPF", "off", "CapabilityBoundingSet")), "netlink"),
-    "bpf, but admin": Case(("CAP_BPF",), (("CAP_BPF", "on", "CAP_SYS_ADMIN"), ("account", "on", ""))),
-    "perfmon": Case(("CAP_PERFMON", ADMIN), (("bpf (tasks)", "off", "CAP_PERFMON"), ("netlink (tasks)", "on", ""),
-                                             ("CAP_PERFMON", "off", "follow tasks")), "netlink"),
-    "net_admin": Case(("CAP_NET_ADMIN",), (("netlink (tasks)", "off", "CAP_NET_ADMIN"), ("account", "on", "by bpf"),
-                                           ("CAP_NET_ADMIN", "off", "taskstats"))),
-    "ptrace": Case(("CAP_SYS_PTRACE",), (("others' I/O", "off", "CAP_SYS_PTRACE"),
-                                         ("CAP_SYS_PTRACE", "off", "other users")), exit=1),
-    "dac": Case(("CAP_DAC_READ_SEARCH", DAC), (("job 7", "off", "may not be read by this user"),
-                                               ("CAP_DAC_READ_SEARCH", "off", "only their owner")), exit=1),
-    "resource": Case(("CAP_SYS_RESOURCE",), (("CAP_SYS_RESOURCE", "off", "before 5.11"), ("account", "on", ""))),
-    "all": Case(tuple(NUMBERS), (("bpf (tasks)", "off", ""), ("netlink (tasks)", "off", ""),
-                                 ("proc (tasks)", "on", "reads them"), ("rights", "off", "no capability")), "proc", 1),
+    "nothing": Case((), {}),
+    "bpf": Case(("CAP_BPF", ADMIN), dict(without_bpf("CAP_BPF"), CAP_BPF=NOT_HELD["CAP_BPF"]), "netlink"),
+    "bpf, but admin": Case(("CAP_BPF",), {"CAP_BPF": ("on", "CAP_SYS_ADMIN is")}),
+    "perfmon": Case(("CAP_PERFMON", ADMIN), dict(without_bpf("CAP_PERFMON"), CAP_PERFMON=NOT_HELD["CAP_PERFMON"]),
+                    "netlink"),
+    "perfmon, but admin": Case(("CAP_PERFMON",), {"CAP_PERFMON": ("on", "CAP_SYS_ADMIN is")}),
+    "admin": Case((ADMIN,), {}),
+    "net_admin": Case(("CAP_NET_ADMIN",), {"netlink (tasks)": ("off", "needs CAP_NET_ADMIN"),
+                                           "CAP_NET_ADMIN": NOT_HELD["CAP_NET_ADMIN"]}),
+    "ptrace": Case(("CAP_SYS_PTRACE",), {"others' I/O": ("off", "let it have CAP_SYS_PTRACE "),
+                                         "CAP_SYS_PTRACE": NOT_HELD["CAP_SYS_PTRACE"]}, exit=1),
+    "dac": Case(("CAP_DAC_READ_SEARCH", DAC), {
+        "job 7": ("off", "may not be read by this user"), "others' I/O": ("off", "let it have CAP_DAC_READ_SEARCH "),
+        "CAP_DAC_READ_SEARCH": NOT_HELD["CAP_DAC_READ_SEARCH"]}, exit=1),
+    "dac, but override": Case(("CAP_DAC_READ_SEARCH",), {"CAP_DAC_READ_SEARCH": ("on", "CAP_DAC_OVERRIDE is")}),
+    "override": Case((DAC,), {}),
+    "resource": Case(("CAP_SYS_RESOURCE",), {"CAP_SYS_RESOURCE": ("on", "BPF works without")}),
+    "all": Case(tuple(NUMBERS), dict(without_bpf("CAP_BPF", "CAP_PERFMON"), **NOT_HELD, **{
+        "netlink (tasks)": ("off", "needs CAP_NET_ADMIN"), "account": ("off", "needs CAP_BPF and CAP_PERFMON"),
+        "others' I/O": ("off", "CAP_SYS_PTRACE"), "rights": ("off", "no capability that matters")}), "proc", 1),
 }
 
 
@@ -108,15 +123,12 @@ def close_to_others(job):
 @pytest.mark.parametrize("name", CASES)
 def test_a_right_that_is_missing_is_told_and_costs_nothing_else(name, root, job, peer, tmp_path):
     case = CASES[name]
-    if name == "dac":
+    if "dac" in name:
         close_to_others(job)
     arguments = ["--zeromq-uri", "ipc://%s/c" % tmp_path, "--cpuset_rootpath", root.path, "--enable-jobproc",
                  "--account-pins", "", "--hostname", "node-1"]
     code, findings, report = check(tmp_path, *arguments, preexec_fn=without(case.dropped))
-    for line, state, words in case.told:
-        found = findings[line]
-        assert (line, found["state"]) == (line, state) and words in found["why"] + found["do"]
-        assert state == "on" or found["do"] or line == "rights"
+    promised(case, findings)
     account = findings["account"]["state"] == "on"
     assert code == max(case.exit, int(not account)) and report["works"] == (code == 0)
 
@@ -125,13 +137,38 @@ def test_a_right_that_is_missing_is_told_and_costs_nothing_else(name, root, job,
         os.kill(node.pid, 15)
         peer.serve(lambda: node.process.poll() is not None)
         assert node.process.returncode == 0 and "Traceback" not in node.errors()
-    assert "taskstats (%s)" % case.reader in node.errors()
+    kept(case, findings, node.errors())
     tables = {block.table.name: len(list(block)) for _, batch in peer.batches for block in batch.blocks}
     assert {"procstats_default", "colmet"} <= set(tables)
     assert "taskstats_default" in tables
-    assert ("jobprocstats_default" in tables) == (name != "dac")       # its processes cannot even be listed
+    assert ("jobprocstats_default" in tables) == ("job 7" not in findings)      # its processes cannot even be listed
     assert ("account" in tables) == account
     assert failures(peer) == 0
+
+
+def promised(case, findings):
+    """Each line of `check` is as ever, but for those that the case has, which name what lacks and what to do."""
+    lines = set(NUMBERS).union(ALL, ["job 7"]) - {"CAP_SYS_RESOURCE"}.difference(case.dropped)     # maybe never held
+    states = {line: found["state"] for line, found in findings.items() if line in lines}
+    assert states == {**ALL, **{line: state for line, (state, _) in case.told.items() if line != "rights"}}
+    for line, (state, words) in case.told.items():
+        found = findings[line]
+        assert (line, found["state"]) == (line, state) and words in found["why"] + found["do"]
+        assert state == "on" or found["do"] or line == "rights"
+        assert line not in NOT_HELD or state == "on" or line in found["do"] and "CapabilityBoundingSet" in found["do"]
+
+
+def kept(case, findings, said):
+    """The node says at its start that it lacks what `check` said that it would, and why, and nothing else."""
+    assert "taskstats (%s)" % case.reader in said
+    better = ("bpf", "netlink", "proc")[:("bpf", "netlink", "proc").index(case.reader)]
+    for way in ("bpf", "netlink"):
+        told = "taskstats by %s" % way in said
+        assert told == (way in better) and (not told or findings[way + " (tasks)"]["why"] in said)
+    ends = findings["job ends"]
+    assert ("job ends by bpf" in said) == (ends["state"] != "on")
+    assert ends["state"] == "on" or ends["why"].rpartition("by bpf: ")[2] in said
+    assert ("account: proc does not tell of it" in said) == (findings["account"]["state"] == "off")
 
 
 def failures(peer):
@@ -146,9 +183,10 @@ def test_a_user_without_rights_is_told_what_they_would_give(job, root, tmp_path,
     with closing(Native(options[1])):
         code, findings, _ = check(tmp_path, *options, before=ORDINARY)
         asked_for_less, _, _ = check(tmp_path, *options, "--disable-account", before=ORDINARY)
-    assert code == 1 and findings["bpf (tasks)"]["do"].startswith("start colmet-node as root")
+    assert code == 1 and findings["bpf (tasks)"]["do"].startswith("start colmet-node as root, or with AmbientCapab")
     assert findings["proc (tasks)"]["state"] == "on" and findings["account"]["costs"] == ["account"]
-    assert findings["rights"]["why"].startswith("user %d with CAP_DAC_READ_SEARCH" % NOBODY)
+    assert findings["taskstats"]["why"] == "taskstats_default"
+    assert findings["rights"]["why"].startswith("user %d with " % NOBODY)
     assert asked_for_less == 0
 
 

@@ -200,9 +200,12 @@ def test_sighup_reads_the_configuration_again(start, native, tmp_path):
     peer = native()
     node = start("--config", config)
     peer.serve(lambda: peer.batches)
-    config.write_text("[colmet-node]\ndisable-procstats = yes\nzeromq-hwm = 7\n")
+    config.write_text("[colmet-node]\ndisable-procstats = yes\nzeromq-hwm = 7\nreset-peak = yes\n"
+                      "blkio-rule = yes\ntask-reader = proc\n")
     os.kill(node.pid, signal.SIGHUP)
-    peer.serve(lambda: "--zeromq-hwm: its change needs a restart" in node.errors())
+    for option in ("zeromq-hwm", "reset-peak", "blkio-rule", "task-reader"):
+        peer.serve(lambda: "--%s: its change needs a restart" % option in node.errors())
+    assert node.errors().count("needs a restart") == 4
     peer.serve(lambda: "procstats_default" not in [block.table.name for block in peer.batches[-1][1].blocks])
     config.write_text("[colmet-node]\nsample-perod = 7\n")
     os.kill(node.pid, signal.SIGHUP)
@@ -239,7 +242,7 @@ def test_without_any_capability_it_runs_procstats_and_says_what_is_off(native, t
     try:
         peer.serve(lambda: peer.batches or process.poll() is not None)
         assert "procstats_default" in [block.table.name for block in peer.batches[0][1].blocks]
-        assert "netlink: taskstats needs CAP_NET_ADMIN" in (tmp_path / "err").read_text()
+        assert "taskstats by netlink: needs CAP_NET_ADMIN" in (tmp_path / "err").read_text()
         process.terminate()
         peer.serve(lambda: process.poll() is not None)
         assert process.returncode == 0

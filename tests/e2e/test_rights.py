@@ -1,6 +1,8 @@
 """colmet-node as an ordinary user who has few capabilities or none: which reader of tasks it takes, and what is stored
 of a job then."""
+import os
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -84,3 +86,28 @@ def test_with_these_rights_alone_a_node_takes_this_reader(reader, root, start, u
         last = rows[-1]
         assert declared.SOURCES[last["source"]] == reader
         assert last["processes_started"] == last["processes_ended"] == row["processes"] == 1 + COUNT
+
+
+def test_what_an_ordinary_user_left_in_the_kernel_is_found_again(root, start, tmp_path):
+    if not shutil.which("setpriv") or not shutil.which("mount"):
+        pytest.skip("needs setpriv and mount: install util-linux")
+    if not account.BTF.exists():
+        pytest.skip("needs BPF: this kernel has no BTF")
+    place, pins = tmp_path / "bpf", tmp_path / "bpf" / "colmet"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "-o", "mode=0700", "bpf", str(place)], check=True)
+    try:
+        pins.mkdir()
+        os.chown(pins, 65534, 65534)
+        root.job(62).run("sleep", 1000)
+        for time in (1, 2):
+            node = start("node", "--cpuset_rootpath", root.path, "-s", "0.5", "-vvv", "--zeromq-linger", 0,
+                         "--zeromq-uri", "ipc://%s/nobody" % tmp_path, "--account-pins", pins,
+                         before=ordinary("bpf", "perfmon"))
+            said = node.errors().count(": batch ")
+            wait_for(lambda: node.errors().count(": batch ") > said + 1, PATIENCE, "batches of the node")
+            assert node.stop() == 0 and node.errors().count("taskstats (bpf)") == time
+            [left] = pins.iterdir()
+            assert (left / "on_exit").exists()
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -13,8 +13,8 @@ A module has `TABLES`, what it gives, and a class `Backend`:
                             cgroups
     tables                  set from outside: names of the tables that are switched on; what makes several may leave
                             out the others
-    reader, refused         where a source has several ways to read: which one it took, {better one: why not}; said
-                            at the start
+    reader, refused         where a source has several ways to read: which one it took, {better one: why not}, and
+    unfilled                names of tables that it cannot fill that way; said at the start
 
 `SLOW = True` in a module gives the source a thread of its own; ticks take its latest rows.
 """

@@ -22,6 +22,7 @@ class Backend:
     def __init__(self, root, options):
         self._readers = Readers(root, options)
         self.reader, self.refused = self._readers.name, self._readers.refused
+        self.unfilled = [table.name for table in TABLES if table.name not in self._readers.tables]
         self._counters = Counters(root, {"cpu"})
         self._unknown = () if delays_are_counted(root) else DELAYS
         self.tables, self.counters = options.tables, self._counters

@@ -1,11 +1,13 @@
 """The jobs: where they are looked for, whether their tasks may be read, and the watches that tell when one comes."""
 from pathlib import Path
 
-from colmet.common.schedulers import rules
 from colmet.common.metrics import jobproc
+from colmet.common.mounts import mounted
 from colmet.common.schedulers import rules
-from colmet.node.checks import OFF, ON, Finding, refused
-from colmet.node.checks.rights import give
+from colmet.node.capabilities import give
+from colmet.node.checks import OFF, ON, PART, Finding, refused
+from colmet.node.checks.cgroups import version
+from colmet.node.emptied import Emptied, Inotify
 from colmet.node.job import Cgroup
 from colmet.node.jobs import DEFAULT_ROOTS, Jobs
 
@@ -27,12 +29,26 @@ def jobs(values):
                     yield Finding(AREA, "job %s" % job.id, OFF, "%s may not be read by this user" % part.path,
                                   give("CAP_DAC_READ_SEARCH"), (jobproc.TABLE.name,))
         yield _inotify(opened.blind)
+        yield _ends(Path(values.root))
     finally:
         opened.close()
 
 
 def _where(values):
     return "wait for its first job, or give --cpuset_rootpath, --cgroup or --pid"
+
+
+def _ends(root):
+    """Whether the kernel tells when a job lost its last task, so that it is read before its directory goes."""
+    opened = Emptied(None)
+    opened.close()
+    name, old = "job ends", version(mounted(root)) in ("v1", "hybrid")
+    if opened.name and not (opened.name == Inotify.name and old):
+        return Finding(AREA, name, ON, "told at once, by " + opened.name, asked=False)
+    why, _, remedy = opened.refused["bpf"].partition("; ")
+    seen = "seen at a tick, except in cgroup v2" if opened.name else "seen at a tick"
+    return Finding(AREA, name, PART, "%s, and CPU time after the tick before is missing where the directory is gone by "
+                   "then; by bpf: %s" % (seen, why), remedy, ("job.end", "job.cpu"), False)
 
 
 def _inotify(fault):

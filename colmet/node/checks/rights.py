@@ -6,7 +6,9 @@ from typing import NamedTuple, Tuple
 
 from colmet.common.limits import raise_file_limit
 from colmet.common.metrics import jobproc
+from colmet.node.capabilities import WIDER, give, held, lacking
 from colmet.node.checks import OFF, ON, PART, Finding
+from colmet.node.emptied import Bpf, Emptied
 from colmet.node.group_files import FILES
 
 AREA = "rights"
@@ -15,47 +17,37 @@ FILES_OF_A_JOB = len(FILES)     # kept open for each
 
 
 class Capability(NamedTuple):
-    """One of capabilities(7): its number, its name, what is not to be had without it, what that costs, and the names of
-    wider ones that do in its place."""
-    number: int
+    """One of capabilities(7): its name, what is not to be had without it, and what that costs."""
     name: str
     gives: str
     costs: Tuple[str, ...]
-    wider: Tuple[str, ...] = ()
 
 
-WIDER = {"CAP_SYS_ADMIN": 21, "CAP_DAC_OVERRIDE": 1}
+OTHERS_IO = ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH")      # to read that file, and to open it: it is its owner's alone
 CAPABILITIES = (
-    Capability(39, "CAP_BPF", "BPF programs, which count tasks that end between samples", ("account",),
-               ("CAP_SYS_ADMIN",)),
-    Capability(38, "CAP_PERFMON", "BPF programs that follow tasks", ("account",), ("CAP_SYS_ADMIN",)),
-    Capability(12, "CAP_NET_ADMIN", "taskstats by netlink; needed where BPF cannot read, as with -p and -t",
+    Capability("CAP_BPF", "BPF programs, which count tasks that end between samples", ("account",)),
+    Capability("CAP_PERFMON", "BPF programs that follow tasks", ("account",)),
+    Capability("CAP_NET_ADMIN", "taskstats by netlink; needed where BPF cannot read, as with -p and -t",
                ("taskstats_default",)),
-    Capability(19, "CAP_SYS_PTRACE", "/proc/PID/io of other users' processes", (jobproc.TABLE.name,)),
-    Capability(2, "CAP_DAC_READ_SEARCH", "directories of jobs that only their owner may read", ("jobs",),
-               ("CAP_DAC_OVERRIDE",)),
-    Capability(24, "CAP_SYS_RESOURCE", "locked memory for BPF, which kernels before 5.11 count", ("account",)),
+    Capability("CAP_SYS_PTRACE", "/proc/PID/io of other users' processes", (jobproc.TABLE.name,)),
+    Capability("CAP_DAC_READ_SEARCH", "directories of jobs that only their owner may read", ("jobs",)),
+    Capability("CAP_SYS_RESOURCE", "locked memory for BPF, which kernels before 5.11 count", ("account",)),
 )
-
-
-def give(capability):
-    """What to do where this process lacks `capability`; root in a container or with a bounding set may lack it too."""
-    if os.geteuid() == 0:
-        return "let it have %s (CapabilityBoundingSet= in its unit, --cap-add of a container)" % capability
-    return "start colmet-node as root, or with %s (AmbientCapabilities= in its unit)" % capability
 
 
 def rights(values):
     """A Finding on those held, one for each that is not, then what they are for, tried."""
     proc = Path(values.root) / "proc"
-    held = _held(Path("/proc"))
-    there = [each.name for each in CAPABILITIES if held >> each.number & 1]
+    has = held()
+    there = [each.name for each in CAPABILITIES if each.name in has]
     yield Finding(AREA, "rights", ON if there else OFF,
                   "user %d with %s" % (os.geteuid(), ", ".join(there) or "no capability that matters"), asked=False)
     for each in CAPABILITIES:
-        wider = [name for name in each.wider if held >> WIDER[name] & 1]
-        if each.name not in there and wider:
-            yield Finding(AREA, each.name, ON, "not held, but %s is, and does in its place" % wider[0], asked=False)
+        if each.name not in there and not lacking(each.name):
+            yield Finding(AREA, each.name, ON, "not held, but %s is, and does in its place" % WIDER[each.name],
+                          asked=False)
+        elif each.name == "CAP_SYS_RESOURCE" and each.name not in there and _bpf_works():
+            yield Finding(AREA, each.name, ON, "not held, nor needed here: BPF works without", asked=False)
         elif each.name not in there:
             yield Finding(AREA, each.name, OFF, "not held: " + each.gives, give(each.name), each.costs, False)
     yield _others(proc, jobproc.TABLE.name in values.tables)
@@ -65,10 +57,16 @@ def rights(values):
     yield _files()
 
 
-def _held(proc):
-    """The bits of the effective capabilities (proc(5), CapEff)."""
-    lines = (line.split() for line in (proc / "self" / "status").read_text().splitlines())
-    return next(int(words[1], 16) for words in lines if words[:1] == ["CapEff:"])
+def _bpf_works():
+    opened = Emptied(None)
+    opened.close()
+    return opened.name == Bpf.name
+
+
+def _lacks_for_io():
+    """What to do where the I/O of a process of another user cannot be read: "" where no right lacks."""
+    lacks = lacking(*OTHERS_IO)
+    return give(*lacks) if lacks else ""
 
 
 def _readable(path):
@@ -94,7 +92,7 @@ def _others(proc, asked):
         found = _readable(folder / "io")
         if found is not None:
             return Finding(AREA, name, ON if found else OFF, "%s/io can%s be read" % (folder, "" if found else "not"),
-                           "" if found else give("CAP_SYS_PTRACE"), () if found else (jobproc.TABLE.name,), asked)
+                           "" if found else _lacks_for_io(), () if found else (jobproc.TABLE.name,), asked)
     return Finding(AREA, name, PART, "no process of another user is here to try it on", asked=False)
 
 
@@ -104,7 +102,7 @@ def _given(proc, flag, number):
         return Finding(AREA, name, OFF, "no process of this number", "give one that runs")
     readable = _readable(proc / str(number) / "io")
     if readable is False:
-        return Finding(AREA, name, PART, "belongs to another user: its I/O cannot be read", give("CAP_SYS_PTRACE"),
+        return Finding(AREA, name, PART, "belongs to another user: its I/O cannot be read", _lacks_for_io(),
                        (jobproc.TABLE.name,))
     return Finding(AREA, name, ON, "runs")
 

@@ -19,7 +19,7 @@ def sources(values):
     vars(options).update(_UNTOUCHED)
     for name in NAMES:
         yield _source(name, load(name), options)
-    readers = {kind.name: _opening(kind, options) for kind in account_readers.READERS}
+    readers = {kind.name: _opening(kind, options)[0] for kind in account_readers.READERS}
     yield from _readers(readers, values)
     yield _account(readers, values)
     yield _delays(values)
@@ -27,24 +27,26 @@ def sources(values):
 
 
 def _opening(kind, options):
-    """"" where a reader or a backend opens, else the reason why not."""
+    """("" where a reader or a backend opens, else the reason why not; what opened, closed again)."""
     try:
-        kind(Path(options.root), options).close()
+        opened = kind(Path(options.root), options)
+        opened.close()
     except (Unavailable, OSError) as reason:
-        return str(reason)
-    return ""
+        return str(reason), None
+    return "", opened
 
 
 def _source(name, module, options):
     tables = tuple(table.name for table in module.TABLES)
     wanted = [table for table in module.TABLES if table.name in options.tables]
-    reason = _opening(module.Backend, options)
+    reason, opened = _opening(module.Backend, options)
     if reason:
         return refused(AREA, name, reason, [table.name for table in wanted] or tables, bool(wanted))
     if not wanted:
         flags = " or ".join(dict.fromkeys("--enable-" + table.option for table in module.TABLES))
         return Finding(AREA, name, OFF, "not enabled, but could be", flags, tables, False)
-    return Finding(AREA, name, ON, ", ".join(table.name for table in wanted))
+    return Finding(AREA, name, ON, ", ".join(table.name for table in wanted
+                                             if table.name not in getattr(opened, "unfilled", ())))
 
 
 def _readers(readers, values):
@@ -92,5 +94,5 @@ def _pins(values, readers):
     place = path if os.path.isdir(path) else home
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         return Finding(AREA, "pins", OFF, "%s may not be written by this user: a restart begins the account anew"
-                       % place, "start colmet-node as root", asked=False)
+                       % place, "start colmet-node as root, or give another --account-pins", asked=False)
     return Finding(AREA, "pins", ON, "the account goes on over a restart, in %s" % path, asked=False)
