@@ -10,7 +10,9 @@ from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.checks import cgroups as area
 from colmet.node.checks.jobs import jobs
 from colmet.node.checks.network import scraping
+from colmet.node.checks.rights import CAPABILITIES
 from colmet.node.settings import settings
+from checkout import CHECKOUT
 
 V1_MOUNTS = ("30 1 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
              "31 1 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n")
@@ -164,3 +166,11 @@ def test_it_takes_the_options_of_the_node_from_a_file_too(tmp_path, capsys):
     checks = json.loads(capsys.readouterr().out)["checks"]
     assert [each["why"] for each in checks if each["name"] == "jobs"] == ["%s/gone: no such directory yet" % tmp_path]
     assert next(each for each in checks if each["name"] == "collector")["state"] == "off"
+
+
+def test_the_unit_without_root_has_the_capabilities_that_check_names():
+    text = (CHECKOUT / "docs" / "security.rst").read_text(encoding="utf-8")
+    lines = dict(line.strip().partition("=")[::2] for line in text.splitlines() if "=CAP_" in line)
+    wanted = [each.name for each in CAPABILITIES if each.name != "CAP_SYS_RESOURCE"]       # of old kernels
+    assert lines == dict.fromkeys(("AmbientCapabilities", "CapabilityBoundingSet"), " ".join(wanted))
+    assert all(name in text.partition("[Install]")[2] for name in wanted)
