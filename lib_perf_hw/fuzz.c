@@ -1,5 +1,6 @@
-/* Gives damaged readings to what makes totals of them, each in memory of just its size, so that a sanitizer sees a word
- * too far. fuzz [ROUNDS [SEED]]: prints one line; exit code 1 when a total went back. */
+/* Gives readings to what makes totals of them: a few whose totals are known, then damaged ones, each in memory of just
+ * its size, so that a sanitizer sees a word too far. fuzz [ROUNDS [SEED]]: prints one line; exit code 1 when a total is
+ * another, or went back. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,6 +50,34 @@ static int take_one(struct reading *before, uint64_t *totals)
     return wrong;
 }
 
+/* A reading after another on one CPU, and what the total is then. */
+static const struct {
+    uint64_t enabled, running, value, total;
+} known[] = {
+    {0, 0, 0, 0},                       /* no task ran */
+    {100, 100, 7, 7},                   /* counted all the time */
+    {300, 200, 17, 27},                 /* half of it: 10 stand for 20 */
+    {400, 200, 17, 27},                 /* not at all: nothing is known of it yet */
+    {500, 250, 22, 47},                 /* a fourth of the time since it last was: 5 stand for 20 */
+    {501, 251, 22 + (1ULL << 62), 47 + (1ULL << 62)},
+    {509, 252, 22 + (1ULL << 63), UINT64_MAX},
+};
+
+/* Returns 0 when the totals are the known ones. */
+static int take_known(void)
+{
+    static struct { struct reading before; uint64_t value; } last;
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        uint64_t words[] = {1, known[i].enabled, known[i].running, known[i].value};
+
+        if (totals_take(&last.before, words, sizeof words, 1, &total) || total != known[i].total)
+            return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 200000, size;
@@ -59,6 +88,10 @@ int main(int argc, char **argv)
     before = calloc(1, size);
     if (!before)
         abort();
+    if (take_known()) {
+        printf("fuzz: a wrong total\n");
+        return 1;
+    }
     state = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
     for (size_t round = 0; round < rounds; round++) {
         if (!next_random(50))           /* another group: else all would soon be at the most */
