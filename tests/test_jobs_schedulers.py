@@ -179,7 +179,8 @@ def test_a_node_without_jobs_says_once_where_it_looked(tree, caplog, monkeypatch
         seen(jobs)
         told = [record.getMessage() for record in caplog.records if "no job in" in record.getMessage()]
         assert len(told) == 1
-        assert r"slurm(?:_.+)?/uid_" in told[0] and str(tree / "sys/fs/cgroup/cpuset") in told[0]
+        assert "cgroups of slurm: slurm[_*]/uid_<uid>/job_<job>, system.slice/" in told[0]
+        assert str(tree / "sys/fs/cgroup/cpuset") in told[0] and "--rule" in told[0]
     make(tree, "cpuset", "oar/alice_3")
     caplog.clear()
     with look(tree) as jobs:

@@ -86,6 +86,13 @@ def test_a_wrong_rule_says_what_is_wrong(text, word):
     assert word in rule_fault(text)
 
 
+def test_rules_can_be_read():
+    assert [rule.shape for rule in KNOWN] == [
+        "oar/<user>_<job>", "oardocker/*/oar/<user>_<job>", "oar.slice/oar-u<uid>.slice/oar-u[0-9]+-j<job>.slice",
+        "slurm[_*]/uid_<uid>/job_<job>", "system.slice/[*_]slurmstepd.scope/(job_<job>|<sluid>)",
+        "[*_]slurmstepd.scope/(job_<job>|<sluid>)"]
+
+
 def test_a_rule_is_cut_at_its_slashes():
     assert split(r"/a\/b/[/]c/[]/]d/[^]/]/") == [r"a\/b", "[/]c", "[]/]d", "[^]/]"]
 

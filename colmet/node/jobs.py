@@ -141,8 +141,8 @@ class Jobs:
     # What the finder calls.
 
     def join(self, id, user, status=None, scheduler="", uid=None):
-        """The present job `id` of `user`, or a new one of `scheduler`; `status` is stat(2) of its directory. `uid` is
-        the number of `user`, where that is but a number."""
+        """The present job `id` of `user`, or a new one of `scheduler`; `status` is stat(2) of its directory, `uid` the
+        number of its user."""
         job = self._jobs.get((id, user))
         if job is None:
             job = self._jobs[id, user] = Job(id, user, twin=self._ids[id] > 0, scheduler=scheduler, uid=uid)
@@ -191,7 +191,7 @@ class Jobs:
     # Within.
 
     def _follow(self, events=True, emptied=True):
-        """Take up what happened; without `events` and `emptied` there is none of that kind to read."""
+        """Take up what happened; without `events` and `emptied` there is none of that kind."""
         now = boottime()
         stirred = events or now >= min(self._next_scan, self._next_check)       # else no job comes, goes or changes
         if self.attendant and (stirred or emptied):     # before a job whose directory is gone is finished
@@ -215,7 +215,7 @@ class Jobs:
             self._faults.add("watches", self._watches.fault)
         if self._silent_until and now >= self._silent_until:
             self._silent_until = None
-            log.error("no job in %d s; looked for %s", SCAN_NS // SECOND, patterns_tried(self._finder, self._patterns))
+            log.error("no job in %d s; looked for%s", SCAN_NS // SECOND, patterns_tried(self._finder, self._patterns))
         if now >= self._next_scan:
             self._next_scan = now + (SCAN_BLIND_NS if self._watches.fault else SCAN_NS)
             young = list(self._empty)

@@ -72,9 +72,15 @@ def looked_at(finder):
 
 
 def patterns_tried(finder, patterns):
-    """Where a job would have been seen, in words."""
-    roots = ["%s in %s" % (" or ".join(patterns), place.path) for place in finder.places
-             if not place.single and not place.mark]
-    rules = [rule.text for rule in finder.trails.rules]
-    return "; ".join(roots + (["%s below %s" % (" or ".join(rules), ", ".join(finder.trails.tops) or "no cgroup mount")]
-                              if rules else []))
+    """Where a job would have been seen: text of several lines, the first of which is empty."""
+    lines = ["%s%s: names with %s" % (place.path, "" if place.key else " (not there)", " or ".join(patterns))
+             for place in finder.places if not place.single and not place.mark]
+    shapes = {}
+    for rule in finder.trails.rules:
+        shapes.setdefault(rule.scheduler, []).append(rule.text if rule.scheduler == SITE else rule.shape)
+    lines += ["cgroups of %s: %s" % ("--rule" if scheduler == SITE else scheduler, ", ".join(found))
+              for scheduler, found in shapes.items()]
+    if shapes:
+        lines.append("below %s" % (", ".join(finder.trails.tops) or "no mount of cgroups at all"))
+    lines.append("(--rule or --cpuset_rootpath tells where jobs have other cgroups, --pid measures a process)")
+    return "".join("\n  " + line for line in lines)

@@ -11,6 +11,8 @@ from collections import namedtuple
 
 GROUPS = ("job", "step", "task", "user", "uid", "sluid")
 _LETTER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.S)     # or [...], where a "]" may come first
+_WORDS = ((r"\(\?P<(\w+)>[^()]*\)", r"<\1>"), (r"\(\?:([^()|]*)\)\?", r"[\1]"), (r"\(\?:", "("),
+          (r"(?<!\\)\.[+*]", "*"), (r"\\(\W)", r"\1"))
 Identity = namedtuple("Identity", "scheduler job step task user uid sluid")
 Identity.__doc__ = """Of one cgroup, texts, None where the path does not tell: `uid` is the user's number; `sluid`
 Slurm's own name of a job whose number the path does not tell."""
@@ -33,6 +35,14 @@ class Rule:
         if len(naming) != 1:
             raise ValueError("needs one group (?P<job>...), in one part between slashes")
         self.depth = naming[0]
+
+    @property
+    def shape(self):
+        """The path of a job's cgroup for people to read: slurm[_*]/uid_<uid>/job_<job>."""
+        text = "/".join(split(self.text)[:self.depth + 1])
+        for pattern, words in _WORDS:
+            text = re.sub(pattern, words, text)
+        return text
 
     def fits(self, level, name):
         """The groups that the directory `name` gives as the part `level`, a dict; None where it does not fit."""
