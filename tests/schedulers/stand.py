@@ -1,4 +1,6 @@
 """colmet-node and colmet-collector as they are by default, beside a scheduler whose jobs they are to find."""
+import os
+
 import h5py
 
 import elastic_stub
@@ -64,13 +66,14 @@ class Stand:
         """The row of `job`, whose tasks tell as `name`, has nothing that was not."""
         row, told, seen = self.row(job), self.loads.told(name, job), self.watch.of(job)
         first = min(each["time"] for table in TABLES for each in stored.rows(self.file, job, table)[:1]) / SECOND
-        came, occupied, gone = (fold(getattr(each, part) for each in seen)
-                                for fold, part in ((min, "came"), (max, "occupied"), (max, "gone")))
-        assert came - CLOCKS <= first <= told[-1].end, "no row while it ran"
-        assert came - CLOCKS <= row["start"] / SECOND < told[-1].end
+        absent, came, occupied, gone = (fold(getattr(each, part) for each in seen) for fold, part in (
+            (min, "absent"), (min, "came"), (max, "occupied"), (max, "gone")))
+        assert absent - CLOCKS <= first <= told[-1].end, "no row while it ran"
+        assert absent - CLOCKS <= row["start"] / SECOND < told[-1].end
         assert told[-1].end - CLOCKS <= row["end"] / SECOND
         assert END_SOURCES[row["end_source"]] == "last sample" or row["end"] / SECOND <= gone + CLOCKS
-        assert row["cpu"] / SECOND <= self.used(job) + CLOCKS
+        unseen = os.cpu_count() * sum(each.gone - each.read for each in seen)
+        assert row["cpu"] / SECOND <= self.used(job) + unseen + CLOCKS
         print("%s %s: found %.0f ms after its directory came, first row %.0f ms after it; that went %.0f ms after its "
               "last task, %.0f ms after the last process of the user; CPU %.1f of %.1f ms, end by %s" % (
                   name, job, (self.watch.found[job] - came) * 1e3, (first - came) * 1e3, (gone - occupied) * 1e3,

@@ -15,12 +15,15 @@ PAUSE = 0.001       # s between two looks
 
 @dataclass
 class Seen:
-    """The directories of a job under one path. Times are those of time.time(), s, of cpuset's: when it was first seen,
-    last seen with a task in it, seen to be gone (None: not yet). `cpu` (ns): most that cpuacct said."""
+    """The directories of a job under one path. Times are those of time.time(), s, of cpuset's: when it was last seen
+    not to be there, first seen, last seen with a task in it, seen to be gone (None: not yet). `cpu` (ns): most that
+    cpuacct said, at `read` or later."""
+    absent: float
     came: float
     occupied: float = None
     gone: float = None
     cpu: int = 0
+    read: float = None
 
 
 class Watch(threading.Thread):
@@ -31,6 +34,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.seen, self.found, self._log = {}, {}, log
         self._patterns, self._over = patterns, threading.Event()
+        self._before = time.time()      # when the look before began
 
     def run(self):
         while not self._over.wait(PAUSE):
@@ -41,15 +45,17 @@ class Watch(threading.Thread):
         now = time.time()
         here = self.here()
         for name in here:
-            self.seen.setdefault(name, Seen(now))
+            self.seen.setdefault(name, Seen(self._before, now))
         for name, seen in self.seen.items():
             if name in here:
                 seen.occupied = time.time() if occupied(CPUSET + name) else seen.occupied
+                seen.read = time.time()
             else:
-                seen.gone = seen.gone or now
+                seen.gone = seen.gone or time.time()
             seen.cpu = max(seen.cpu, used(BASE / "cpuacct" / name))
         for job in FOUND.findall(text(self._log)):
             self.found.setdefault(job, time.time())
+        self._before = now
 
     def here(self):
         """Paths of all that are there now: a set."""
