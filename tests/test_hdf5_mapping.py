@@ -1,4 +1,4 @@
-"""What the counters of 0.6's tables are on each node, from descriptions that nodes send to an attribute of the table."""
+"""What the counters of 0.6's tables are on each node: from what nodes say to an attribute of the table."""
 import json
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,7 +1,7 @@
 """What counter_1, counter_2, ... of a table of 0.6 are on each node: the attribute `mapping` of the table, JSON.
 
-{"mappings": [{column: what it is}, ...], "nodes": [[second, hostname, number], ...]}: from that second on the rows of that
-node have `mappings[number]`; those of all others, and those before, the first of them.
+{"mappings": [{column: what it is}, ...], "nodes": [[second, hostname, number], ...]}: from that second on the rows of
+that node have `mappings[number]`; those of all others, and those before, the first of them.
 """
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ class Mappings:
     """What the nodes of a window say of their tables."""
 
     def __init__(self):
-        self._first = {}                # {(group, table): {(node, columns as a tuple of pairs): second of the first row}}
+        self._first = {}        # {(group, table): {(node, columns as a tuple of pairs): second of the first row}}
 
     def add(self, batch, block, groups):
         """Take the rows of `block`, whose table has a mapping; `groups` are those of the jobs of `batch`."""

@@ -4,6 +4,7 @@ A name is ``colmet_<table>_<metric>[_unit][_total]``. As is usual there, times a
 value that is not known is left out.
 """
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Dict, NamedTuple
 
@@ -79,10 +80,11 @@ def text(families):
     return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
 
 
+@lru_cache(maxsize=256)
 def known(table):
     """Whether `table` is as this release declares it: names that came over the wire are not exposed."""
     ours = TABLES.get(table.name)
-    return ours is table or (ours is not None and ours.fingerprint == table.fingerprint)
+    return ours is not None and ours.fingerprint == replace(table, mapping=()).fingerprint
 
 
 def _named(table, metric):

@@ -6,10 +6,11 @@ from colmet.common.wire import MAX_NAME
 
 class Draft:
     """`jobs` are those present at this tick; all are named in the batch, with or without rows. `wanted` are the
-    names of the tables that are switched on: rows of others are left out."""
+    names of the tables that are switched on: rows of others are left out. `tables` are {name: Table}, as this node
+    describes them."""
 
-    def __init__(self, jobs, wanted):
-        self._wanted = wanted
+    def __init__(self, jobs, wanted, tables=TABLES):
+        self._wanted, self._tables = wanted, tables
         self._entries = [dict(NODE_JOB)] + [_fitting(job.entry()) for job in jobs]
         self._places = {job: place for place, job in enumerate(jobs, 1)}
         self._places[None] = 0
@@ -30,7 +31,7 @@ class Draft:
             if not found or name not in self._wanted:
                 continue
             placed = [(self._places[row[0]], self._place(row[1]), row[2]) for row in found if row[0] in self._places]
-            block = pack_rows(TABLES[name], placed)
+            block = pack_rows(self._tables[name], placed)
             if name in self._blocks:
                 block = Block(block.table, self._blocks[name].data + block.data)
             if block.data:

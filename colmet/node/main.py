@@ -57,6 +57,7 @@ class Node:
                                self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND),
                                self.sources.counters.tick)
         health.sampler = self.sampler
+        self._describe()
         self.jobs.attendant = self.emptied = Emptied(self.sampler.attend)
         if self.metrics:
             self.sampler.seen = self.metrics.take
@@ -78,6 +79,12 @@ class Node:
         self._close()
         return 0 if self.signals.stopped() else 1
 
+    def _describe(self):
+        """Say of the tables what the open sources know of them."""
+        tables = self.sources.tables
+        self.sender.learn(tables[name] for name in sources.made_here())
+        self.sampler.tables = tables
+
     def _tell(self):
         start.tell(start.lines(self.values, self.jobs, self.sources, self.sender, self.emptied))
 
@@ -98,6 +105,7 @@ class Node:
         show(log, values.verbose)
         self.sources.follow(values)
         self.sampler.change(self.sources.on, values.tables, [sources.period(s.name, values) for s in self.sources.on])
+        self._describe()
         self._tell()
 
     def _close(self):

@@ -9,6 +9,7 @@ from logging import DEBUG
 from typing import NamedTuple
 
 from colmet.common import wire
+from colmet.common.metrics import TABLES
 from colmet.common.metrics.job import TABLE as JOB
 from colmet.node.clock import SECOND, Meter, boottime, ticks_offset
 from colmet.node.draft import Draft
@@ -34,6 +35,7 @@ class Sampler:
     def __init__(self, node, jobs, sources, outbox, wanted, history=None, sharing=nullcontext):
         self.node, self.jobs, self.sources, self.outbox, self.wanted = node, jobs, sources, outbox, wanted
         self.history, self._sharing = history, sharing
+        self.tables = TABLES            # {name: Table}, as this node describes them
         self.seen = None                # where there is one, called with each batch
         self.sequence = 0               # of the batch made last; the first is 1
         self.ticks = self.late = self.clock_steps = 0
@@ -81,7 +83,7 @@ class Sampler:
         wall, began = time.time_ns(), boottime()
         self._watch_clock(wall - began)
         jobs, ended = self.jobs.present(), self.jobs.ended()
-        draft = Draft(jobs, self.wanted)
+        draft = Draft(jobs, self.wanted, self.tables)
         for job in ended:
             draft.gone(job)     # before the sources are asked: they may have a last row of it
         self.sequence += 1
@@ -113,6 +115,9 @@ class Sampler:
 
     def attend(self, new, empty):
         """Between two ticks: jobs that are new, and those that lost their last task, {job: when}."""
+        for source in self.sources if new else ():
+            if hasattr(source.backend, "attend") and not source.shed:
+                self.guard(source, Meter(), source.backend.attend, new)
         if self._remembers():
             self.guard(self.history, Meter(), self.history.backend.attend, new, empty)
 

@@ -58,6 +58,12 @@ class Sender(threading.Thread):
         for link in self._links(now):
             link.step(now)
 
+    def learn(self, tables):
+        """Batches of these `tables` may come too."""
+        more = {table.fingerprint: table for table in tables}
+        for link in filter(None, (self.native, self.legacy)):
+            link.tables = dict(link.tables, **more)     # the thread may be reading the old one
+
     def flush(self, linger):
         """Send what is kept at once; the thread ends when all is acknowledged or after `linger` ms (-1: never)."""
         self._end = float("inf") if linger == FOREVER else boottime() + linger * 10 ** 6

@@ -45,6 +45,14 @@ class Sources:
         for source in there.values():
             source.close()
 
+    @property
+    def tables(self):
+        """{name: Table}, as the open sources describe them."""
+        found = dict(TABLES)
+        for source in self.on:
+            found.update(getattr(source.backend, "described", {}))
+        return found
+
     def _keep_budget(self, kept, settings):
         """Add the one that keeps --cpu-budget, `kept` where that stayed as it was."""
         window = period(budget.NAME, settings) / SECOND

@@ -10,11 +10,15 @@ from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
 from colmet.node.settings import asked
 
+OLD_LIBRARIES = ("LIB_RAPL_PATH", "LIB_PERFHW_PATH")        # variables in which 0.6 found its helpers
 MOST = 4                # lines for places of jobs, and for what is off
 
 
 def going_on_without(values):
-    """Lines for the options whose source is not in this release."""
+    """Lines for what a command line of 0.6 may give and this release does not follow."""
+    for variable in OLD_LIBRARIES:
+        if os.environ.get(variable):
+            yield "%s: not needed any more: the built-in helper is used" % variable
     made = sources.made_here()
     for flag, table in asked(values):
         if table is None:
@@ -43,6 +47,8 @@ def _off(values, opened, emptied):
     for source in opened.on:
         for way, why in getattr(source.backend, "refused", {}).items():
             whats["%s by %s" % (source.name, way)] = why
+        whats.update(("%s of %s" % (part, source.name), why) for part, why
+                     in getattr(source.backend, "lacks", {}).items())
         for table in values.tables.intersection(getattr(source.backend, "unfilled", ())):
             whats[table] = "%s does not tell of it" % source.backend.reader
     whats.update(("job ends by " + way, why) for way, why in emptied.refused.items())

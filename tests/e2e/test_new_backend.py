@@ -29,7 +29,7 @@ def follow_the_page(package):
     (package / "node" / "backends" / "foo.py").write_text(reader, encoding="utf-8")
     contents = package / "common" / "metrics" / "__init__.py"
     contents.write_text(contents.read_text(encoding="utf-8").replace("colmet)", "colmet, foo)"), encoding="utf-8")
-    replace(package / "node" / "backends" / "__init__.py", '"cgroup")', '"cgroup", "foo")')
+    replace(package / "node" / "backends" / "__init__.py", "NAMES = (", 'NAMES = ("foo", ')
 
 
 def test_a_backend_made_by_the_page_reaches_the_file(tmp_path):

@@ -45,8 +45,17 @@ def _source(name, module, options):
     if not wanted:
         flags = " or ".join(dict.fromkeys("--enable-" + table.option for table in module.TABLES))
         return Finding(AREA, name, OFF, "not enabled, but could be", flags, tables, False)
-    return Finding(AREA, name, ON, ", ".join(table.name for table in wanted
-                                             if table.name not in getattr(opened, "unfilled", ())))
+    return _state(name, opened, ", ".join(table.name for table in wanted
+                                          if table.name not in getattr(opened, "unfilled", ())))
+
+
+def _state(name, opened, tables):
+    """The Finding for a backend that opened, whole or in part."""
+    lacks = getattr(opened, "lacks", {})
+    if not lacks:
+        return Finding(AREA, name, ON, tables)
+    why, _, remedy = next(iter(lacks.values())).partition("; ")
+    return Finding(AREA, name, PART, "%s, without %s: %s" % (tables, ", ".join(lacks), why), remedy)
 
 
 def _readers(readers, values):
