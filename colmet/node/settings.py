@@ -15,6 +15,7 @@ from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
+from colmet.node.perf_events import DEFAULT_EVENTS, event_fault
 
 PROGRAM = "colmet-node"
 CHECK = "check"             # the one command that it has
@@ -24,7 +25,7 @@ WIRES = ("auto", "native", "0.6")
 LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
-LATER_OPTIONS = ("perfhw_list", "lustre_prefix", "omnipath", "ipmipower_cmd")
+LATER_OPTIONS = ("lustre_prefix", "omnipath", "ipmipower_cmd")
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -150,8 +151,8 @@ OPTIONS = (
            "MS", group="ZeroMQ", check=at_least(-1)),
     *prometheus.OPTIONS,
     *_switches(),
-    Option(("--perfhw-list",), "hardware counters (not in this release)", None, many="words", metavar="COUNTER",
-           group=LATER),
+    Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
+           "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",

@@ -13,8 +13,7 @@ from workload import load
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-perfhw", "--perfhw-list",
-         "cycles", "cache_misses", "--enable-RAPL", "--enable-temperature", "--omnipath", "--enable-ipmipower",
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-RAPL", "--enable-temperature", "--omnipath", "--enable-ipmipower",
          "--ipmipower-cmd", "true", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
@@ -114,6 +113,14 @@ def test_options_of_later_sources_are_one_line_each_and_the_node_goes_on(uri, st
     assert {table for table, _ in rows(sink)} <= ALWAYS
 
 
+@pytest.mark.root
+def test_perfhw_counts_what_its_list_names(root, sent):
+    root.job(11).run("sleep", "600")
+    found = sent("--cpuset_rootpath", root.path, "--enable-perfhw", "--perfhw-list", "page_faults", "task_clock",
+                 until=lambda rows: ("perfhwstats_default", "11") in rows)
+    assert {table for table, _ in found} <= ALWAYS | {"perfhwstats_default"}
+
+
 def test_sample_period(port, start):
     uri = "tcp://127.0.0.1:%d" % (port + 1)
 
@@ -181,6 +188,7 @@ TESTED = {
     test_cgroup_absolute_or_below_a_root: ["-c", "--cgroup"],
     test_pid_and_tid_are_jobs_of_their_number: ["-p", "--pid", "-t", "--tid"],
     test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
+    test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],
     test_zeromq_hwm_bounds_what_is_kept_and_the_oldest_go: ["--zeromq-hwm"],

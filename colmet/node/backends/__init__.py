@@ -9,6 +9,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
                             has none), `values` follow the table's metrics; None, `schema.MISSING` and NaN
                             are "not known"
     close()                 frees what it holds
+    attend(jobs)            optional: these were just found; for what counts from when it is asked to
     counters                set from outside: the `colmet.node.counters.Counters` of the whole node, for what reads
                             cgroups
     tables                  set from outside: names of the tables that are switched on; what makes several may leave
@@ -20,7 +21,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 """
 from importlib import import_module
 
-NAMES = ("taskstats", "procstats", "jobproc", "cgroup")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup")
 
 
 class Unavailable(Exception):
