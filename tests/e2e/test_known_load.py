@@ -6,13 +6,12 @@ import pytest
 
 import stored
 from programs import wait_for
-from workload import cpu, fields, load
+from workload import SCHEDULER_TICK, cpu, fields, load
 
 pytest_plugins = ("harness",)
 pytestmark = pytest.mark.root
 MIB = 1 << 20
 SECONDS, WRITTEN, READ, MAPPED, FAULTS, THREADS = 1.6, 23 * MIB, 17 * MIB, 64 * MIB, 5000, 8
-SCHEDULER_TICK = 0.01       # s, the longest that a kernel has: user and system time are counted by samples so far apart
 KIB = 1024                  # taskstats gives characters in whole KiB of each task
 ENTERING = 0.1      # s, more than a shell needs before it is in the job's cgroup
 CLOCKS = 0.05       # s, by which the wall clock may be slewed meanwhile

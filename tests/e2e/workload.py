@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PIECE = 1 << 16     # bytes of each call of read(2) and write(2)
+SCHEDULER_TICK = 0.01       # s, the longest that a kernel has: user and system time are counted by samples so far apart
 
 
 @contextmanager
