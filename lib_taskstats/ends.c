@@ -118,7 +118,7 @@ static int group_of_new(struct ends *ends, const struct fork *fork)
     return group == NOWHERE && from ? from->group : group;
 }
 
-/* It may have the number of one of whose end nothing was heard yet. */
+/* It may have the number of one of whose end nothing was heard yet; or itself have been found by looking around. */
 void ends_forked(struct ends *ends, const struct fork *fork)
 {
     struct task *task;
@@ -132,7 +132,10 @@ void ends_forked(struct ends *ends, const struct fork *fork)
     task = add(ends, fork->tid);
     if (!task)
         return;
+    if (group == NOWHERE && !task->ended && !task->began)
+        group = task->group;
     task->before = task->ended ? NOWHERE : task->group;
+    task->before_began = task->began;
     enter(ends, task, group);
     task->looked = task->ended = 0;
     task->began = fork->time;
@@ -150,6 +153,17 @@ static int group_of(struct ends *ends, const struct who *who, struct task *task)
     return task ? task->group : NOWHERE;
 }
 
+/* Whether it was not `task` that ended but the one that had its number before: those of one number end in their order,
+ * but the begin of the second may be told before the end of the first, where all numbers were used in the meantime. */
+static int is_older(const struct ends *ends, const struct task *task, const struct who *who, uint64_t now)
+{
+    if (!task || task->ended || !task->began || !who->age)
+        return 0;
+    if (task->began + who->age > now + SLACK)
+        return 1;
+    return task->before != NOWHERE && task->before_began && task->before_began + who->age + SLACK > ends->heard;
+}
+
 void ends_ended(struct ends *ends, const struct record *record, uint64_t now)
 {
     struct who who;
@@ -158,7 +172,7 @@ void ends_ended(struct ends *ends, const struct record *record, uint64_t now)
 
     record_who(record, &who);
     task = tasks_find(&ends->tasks, who.tid);
-    older = task && !task->ended && task->began && task->began + who.age > now + SLACK;
+    older = is_older(ends, task, &who, now);
     if (older) {
         group = task->before != NOWHERE ? task->before : group_of(ends, &who, NULL);
     } else {

@@ -31,6 +31,7 @@ struct ends {
     int job_count;
     uint32_t readings, drainings;
     int quick;                          /* 1: events are told so soon, and so few, that each may be looked at */
+    uint64_t heard;                     /* CLOCK_MONOTONIC in us: all that ended until then was told */
     uint64_t unattributed;              /* ends of tasks of which it is not known where they were */
 };
 

@@ -82,6 +82,44 @@ static int whole(const struct ends *ends)
     return count == ends->tasks.count;
 }
 
+/* A record of the task `tid`, a process of `parent`, of that age. */
+static struct record record_of(int32_t tid, int32_t parent, uint64_t age)
+{
+    put(0, 16, 2);
+    put(128, tid, 4);
+    put(132, parent, 4);
+    put(144, age, 8);
+    put(368, tid, 4);
+    return (struct record){stats, STATS, 16};
+}
+
+/* Whether two processes of one number are counted where each was, though both began before the first end was told:
+ * 1 and 2 are parents in two jobs, 9 the number. */
+static int in_order(void)
+{
+    struct ends ends = {0};
+    struct sums sums[2];
+    int right;
+
+    if (ends_open(&ends, "/nothing", 1) || ends_follow(&ends, 0, "/0", 1) || ends_follow(&ends, 1, "/1", 1))
+        return 0;
+    ends_listed(&ends, 1, 0);
+    ends_listed(&ends, 2, 1);
+    ends.heard = 900000;
+    for (int32_t parent = 1; parent <= 2; parent++)
+        ends_forked(&ends, &(struct fork){0, 9, 9, parent, parent, parent * 1000000});
+    for (int32_t parent = 1; parent <= 2; parent++) {
+        struct record record = record_of(9, parent, 100);
+
+        ends_ended(&ends, &record, 2500000);
+    }
+    for (int job = 0; job < 2; job++)
+        ends_sum(&ends, job, &sums[job]);
+    right = sums[0].tasks == 1 && sums[1].tasks == 1 && !ends.unattributed;
+    ends_close(&ends);
+    return right;
+}
+
 /* Text like that of /proc/PID/cgroup, and messages like those of the connector, in memory of just their size. */
 static void damage(void)
 {
@@ -109,6 +147,10 @@ int main(int count, char **words)
     struct ends ends = {0};
 
     srand(count > 2 ? atoi(words[2]) : 1);
+    if (!in_order()) {
+        printf("fuzz: processes of one number are mixed up\n");
+        return 1;
+    }
     if (ends_open(&ends, "/nothing", 1))
         return 1;
     for (int job = 0; job < JOBS; job++)

@@ -39,10 +39,11 @@ static int drain_forks(struct listener *self)
 
 int drain(struct listener *self)
 {
-    uint64_t now;
+    uint64_t now, asked;
     int got, all = 0;
 
     do {
+        asked = clock_ns(CLOCK_MONOTONIC) / 1000;
         got = socket_take(self->records);
         now = clock_ns(CLOCK_MONOTONIC) / 1000;
         all += drain_forks(self) + (got > 0 ? got : 0);
@@ -60,6 +61,7 @@ int drain(struct listener *self)
                 ends_ended(&self->ends, &record, now);
         }
     } while (got == BATCH);
+    self->ends.heard = asked;
     self->ends.drainings++;
     return all;
 }
@@ -112,14 +114,17 @@ static int start(struct listener *self, const char *cpus, int hierarchy, int buf
         error = socket_ask(self->asking, &pid, 1, note_zero, &self->ends.zero);
     if (!error)
         error = taskstats_open(&self->records, timeout_ms);
-    if (!error)
-        error = socket_listen(self->records, cpus, buffer);
     if (error)
         return error;
-    self->opened = clock_ns(CLOCK_REALTIME);
     if (forks)
         self->forks = forks_open(buffer);
+    error = socket_listen(self->records, cpus, buffer);
+    if (error)
+        return error;
     ends_look_around(&self->ends);
+    drain(self);
+    self->ends.unattributed = 0;        /* no job is followed yet */
+    self->opened = clock_ns(CLOCK_REALTIME);
     self->stop = eventfd(0, EFD_CLOEXEC);
     if (self->stop < 0)
         return -errno;

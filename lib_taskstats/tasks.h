@@ -8,6 +8,7 @@ struct task {
     int32_t tid;                /* 0: the slot is free */
     int32_t group;
     int32_t before;             /* that of the one that had the number before and of whose end nothing was heard yet */
+    uint64_t before_began;      /* as `began`, of that one */
     uint32_t ended;             /* 1: it did, and may still be listed */
     uint32_t told;              /* the reading before which something last told of it */
     uint32_t looked;            /* the draining in which its cgroup was last looked up */
