@@ -119,9 +119,11 @@ class Account:
 
     def _update(self, jobs):
         for job in jobs:
-            known = self._known.get(job)
-            if known is None or len(known) != len(job.parts) \
-                    or any(part.directories is not before for part, before in zip(job.parts, known)):
+            known, parts = self._known.get(job), job.parts
+            if known and len(parts) == len(known) == 1 and parts[0].directories is known[0]:
+                continue        # nearly all of them
+            if known is None or len(parts) != len(known) \
+                    or any(part.directories is not before for part, before in zip(parts, known)):
                 self._follow(job)
 
     def _follow(self, job):
