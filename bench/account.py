@@ -1,8 +1,11 @@
 """The cost of the account: for each live task, each that ends and each job, by each reader; beside 0.6.10 and psutil.
 
-Own CPU time of the sources, sampled in this process over sleeping tasks in real cgroups, with what the programs in the
-kernel took by its own meter (kernel.bpf_stats_enabled). Last, a loop of fork and exec in a job with a whole node beside
-it and without, in turns. Needs root and cgroup v1.
+    account.py [PART...]        live, ends, node, spawn-bpf or spawn-netlink; all of them without
+
+live, ends: own CPU time of the sources, sampled in this process over sleeping tasks in real cgroups and over processes
+that end, with what the programs in the kernel took by its own meter (kernel.bpf_stats_enabled). node: a whole node at
+its defaults. spawn: a loop of fork and exec in a job with a whole node beside it and without, in turns. Needs root and
+cgroup v1.
 """
 import resource
 import statistics
@@ -10,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,15 +24,19 @@ import bombs
 import jobs
 from node import fill
 from old import OldProgram
-from programs import Program, free_port
+from programs import Program, free_port, wait_for
 
 from colmet.common.metrics import account
 from colmet.node.backends import Unavailable, cgroup, taskstats
+from colmet.node.counters import Counters
 
 JOBS, SMALL, LARGE = 50, (1, 1), (10, 10)       # processes of a job, threads of each
 SAMPLES, OLD_TICKS = 15, 10
 SECONDS, RATE = 20, 20000                       # of ends of processes; RATE a second, if the machine bears it
 ROUNDS, SPAWNS = 20, 400
+MEDIAN_OF_20 = slice(5, 15)                     # of sorted values: it is between these, with 95 % (binomial)
+PERIOD, TICKS = 5, 8
+RUN_BY_CALL = "31"                              # BPF_PROG_TYPE_SYSCALL of linux/bpf.h
 METER = Path("/proc/sys/kernel/bpf_stats_enabled")
 ENDED = [metric.name for metric in account.TABLE.metrics].index("processes_ended")
 LOST = [metric.name for metric in account.TABLE.metrics].index("exits_lost")
@@ -52,15 +60,15 @@ def metered():
         METER.write_text(before)
 
 
-def in_kernel():
-    """ns that the BPF programs took of which this process has descriptors."""
+def in_kernel(pid="self"):
+    """ns that the BPF programs took of which a process has descriptors, those left out that it runs itself."""
     found = {}
-    for each in Path("/proc/self/fdinfo").iterdir():
+    for each in Path("/proc/%s/fdinfo" % pid).iterdir():
         try:
             fields = dict(line.split(":\t", 1) for line in each.read_text().splitlines() if ":\t" in line)
         except FileNotFoundError:
             continue
-        if "run_time_ns" in fields:
+        if "run_time_ns" in fields and fields["prog_type"] != RUN_BY_CALL:
             found[fields["prog_id"]] = int(fields["run_time_ns"])
     return sum(found.values())
 
@@ -85,17 +93,25 @@ def sources(root):
 
 
 def sampled(make, all_jobs):
-    """Median CPU time of a sample in us; None where this machine refuses."""
+    """Median CPU time of a sample in us; None where this machine refuses. What one source of a node read already in
+    that tick, the counters of cgroups, costs the others nothing."""
     try:
         backend = make()
     except Unavailable:
         return None
+    shared = None if isinstance(backend, cgroup.Backend) else Counters(Path("/"))
     spent = []
     for _ in range(SAMPLES + 2):
-        before = time.process_time_ns()
-        backend.sample(all_jobs)
-        spent.append((time.process_time_ns() - before) / 1000)
+        with shared.tick(all_jobs) if shared else nullcontext():
+            if shared:
+                backend.counters = shared
+                shared.read(all_jobs)
+            before = time.process_time_ns()
+            backend.sample(all_jobs)
+            spent.append((time.process_time_ns() - before) / 1000)
     backend.close()
+    if shared:
+        shared.close()
     return statistics.median(spent[2:])
 
 
@@ -177,49 +193,99 @@ def looped(job):
 
 
 def paired(reader, folder):
-    """A row [reader, us of a fork and exec without a node, the median difference with one, its quartiles]."""
-    without, differences = [], []
+    """A row [reader, us of a fork and exec without a node, ratio with one, where that is, the same of none with none].
+    In each round the loop runs without, with and without a node, or the other way round."""
+    without, ratios, nothing = [], [], []
     with jobs.Root() as root:
         job = root.job(1)
         arguments = ["--cpuset_rootpath", root.path, "-s", "1", "--zeromq-uri", "tcp://127.0.0.1:%d" % free_port(),
                      "--account-pins", "", "--task-reader", reader]
-        for turn in range(ROUNDS):
-            took = {}
-            for on in ((True, False), (False, True))[turn % 2]:
-                if on:
-                    with Program("colmet.node.main", arguments, folder):
-                        time.sleep(1.5)
-                        took[on] = looped(job)
-                else:
-                    time.sleep(0.2)
-                    took[on] = looped(job)
-            without.append(took[False] * 1e6 / SPAWNS)
-            differences.append((took[True] - took[False]) * 1e6 / SPAWNS)
-    low, middle, high = statistics.quantiles(differences, n=4)
-    return [reader, "%.0f" % statistics.median(without), "%+.1f" % middle, "%+.1f to %+.1f" % (low, high)]
+        for _ in range(ROUNDS):
+            before = looped(job)
+            with Program("colmet.node.main", arguments, folder) as node:
+                wait_for(lambda: "sends to" in node.errors(), 60, "start of the node")
+                time.sleep(0.5)
+                beside = looped(job)
+            node.err.unlink()
+            time.sleep(0.2)
+            after = looped(job)
+            without.append((before + after) / 2)
+            ratios.append(beside / without[-1])
+            nothing.append(after / before)
+    return [reader, "%.0f" % (statistics.median(without) * 1e6 / SPAWNS)] + _likely(ratios) + _likely(nothing)
 
 
-def main():
+def _likely(ratios):
+    """The median of ROUNDS ratios, and between which it is."""
+    between = sorted(ratios)[MEDIAN_OF_20]
+    return ["%.3f" % statistics.median(ratios), "%.3f to %.3f" % (between[0], between[-1])]
+
+
+def whole(folder):
+    """A row [reader, tasks, ms a tick of the process, of the programs in the kernel, per cent of one core]."""
+    uri = "tcp://127.0.0.1:%d" % free_port()
+    collect = ["--zeromq-bind-uri", uri, "--hdf5-filepath", folder / "bench"]
+    with jobs.Root() as root, Program("colmet.collector.main", collect, folder):
+        fill(root, JOBS, *LARGE)
+        arguments = ["--cpuset_rootpath", root.path, "-s", PERIOD, "--zeromq-uri", uri, "--account-pins", ""]
+        with Program("colmet.node.main", arguments, folder) as node:
+            time.sleep(2 * PERIOD)
+            before, kernel, begin = cpu(node.pid), in_kernel(node.pid), time.monotonic()
+            time.sleep(TICKS * PERIOD)
+            took = time.monotonic() - begin
+            spent = [(after - now) / 1e6 / took * PERIOD
+                     for now, after in ((before, cpu(node.pid)), (kernel, in_kernel(node.pid)))]
+    return ["bpf", JOBS * LARGE[0] * LARGE[1]] + ["%.2f" % each for each in spent] + [
+        "%.3f" % (sum(spent) / 10 / PERIOD)]
+
+
+def show_live(_):
+    """CPU time of a sample."""
+    show("CPU time of a sample: %d jobs of %d processes of %d threads" % ((JOBS,) + LARGE),
+         ["what", "us a job of one task", "us a further task", "ms all"], living())
+
+
+def show_ends(folder):
+    """Of processes that end."""
+    program = bombs.compiled(folder)
+    show("Ends of processes for %d s, %d a second if the machine bears it" % (SECONDS, RATE),
+         ["reader", "ended", "a second", "us each, node", "us each, BPF", "exits_lost", "not counted"],
+         [ending(reader, program) for reader in ("bpf", "netlink")])
+
+
+def show_node(folder):
+    """Of a whole node."""
+    show("A node at its defaults, period %d s, %d jobs of %d processes of %d threads"
+         % ((PERIOD, JOBS) + LARGE), ["reader", "tasks", "ms a tick", "ms a tick, BPF", "% of one core"],
+         [whole(folder)])
+
+
+def show_spawn(reader, folder):
+    """Of jobs."""
+    show("fork and exec of /bin/true in a job, node at 1 s, %d rounds of 3 times %d; ratios are medians, and between "
+         "which they are (95 %%)" % (ROUNDS, SPAWNS),
+         ["reader", "us without node", "with / without", "between", "without / without", "between"],
+         [paired(reader, folder)])
+
+
+PARTS = {"live": show_live, "ends": show_ends, "node": show_node, "spawn-bpf": partial(show_spawn, "bpf"),
+         "spawn-netlink": partial(show_spawn, "netlink")}
+
+
+def main(*parts):
     """Measure and print the tables."""
     if jobs.lacking():
         sys.exit(jobs.lacking())
-    old_programs()
+    if not PARTS.keys() >= set(parts):
+        sys.exit("parts are %s" % ", ".join(PARTS))
+    if not parts or "live" in parts:
+        old_programs()
     with metered(), tempfile.TemporaryDirectory(prefix="colmet-bench-") as name:
-        folder = Path(name)
-        live = living()
-        say("ends of processes ...")
-        program = bombs.compiled(folder)
-        ends = [ending(reader, program) for reader in ("bpf", "netlink")]
-        say("fork and exec ...")
-        pairs = [paired(reader, folder) for reader in ("bpf", "netlink")]
-    print(machine())
-    show("CPU time of a sample: %d jobs of %d processes of %d threads" % ((JOBS,) + LARGE),
-         ["what", "us a job of one task", "us a further task", "ms all"], live)
-    show("Ends of processes for %d s, %d a second if the machine bears it" % (SECONDS, RATE),
-         ["reader", "ended", "a second", "us each, node", "us each, BPF", "exits_lost", "not counted"], ends)
-    show("fork and exec of /bin/true in a job, us, node at 1 s, %d pairs of %d" % (ROUNDS, SPAWNS),
-         ["reader", "without node", "with, more", "quartiles"], pairs)
+        print(machine())
+        for part in parts or PARTS:
+            say(part + " ...")
+            PARTS[part](Path(name))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
