@@ -33,7 +33,7 @@ def test_a_known_load_is_found_back_in_the_account_and_the_file(place):
     with open(place.folder / "in", "w") as file:
         file.write("through stdin\n")
     with open(place.folder / "in") as stdin:
-        code, out, err = place.colmet("run", "-s", "0.2", "--", sys.executable, "-c", LOAD, stdin=stdin)
+        code, out, err = place.colmet("run", "-s", "0.05", "--", sys.executable, "-c", LOAD, stdin=stdin)
     assert (code, out) == (7, "through stdin\n")
     assert err.splitlines()[0] == "to stderr"           # the command's own, and nothing of ours before it
     job, row = job_row(place.file())
