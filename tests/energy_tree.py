@@ -1,6 +1,10 @@
 """Made-up machines that count energy: trees as the kernel's powercap class and PMU "power" show them, with values
 that a test moves.
 """
+from colmet.common.metrics import TABLES
+
+NAMES = [metric.name for metric in TABLES["rapl"].metrics]
+START = 10 ** 18            # the Unix time at which the clock of these tests starts, ns
 RANGE, DRAM_RANGE = 262143328850, 65712999613       # uJ, of a server's processor
 ZONES = {"package-0": "intel-rapl:0", "package-0/core": "intel-rapl:0:0", "package-0/dram": "intel-rapl:0:1",
          "package-1": "intel-rapl:1", "package-1/core": "intel-rapl:1:0", "package-1/dram": "intel-rapl:1:1"}
@@ -36,11 +40,13 @@ class Powercap:
         return self.folders[name] / "energy_uj"
 
     def set(self, name, value):
-        """What the zone's file says: a number, or any text."""
+        """What the zone's file says: a number, or any text. A number is written at once, in place: whoever has the
+        file open reads the old one or the new one."""
         self.values[name] = value
-        with open(self.file(name), "a+") as file:       # in place, as the node keeps it open
-            file.truncate(0)
-            file.write("%s\n" % value)
+        with open(self.file(name), "r+" if self.file(name).exists() else "w") as file:
+            if not isinstance(value, int):
+                file.truncate()
+            file.write(("%020d\n" if isinstance(value, int) else "%s\n") % value)
 
     def use(self, **joules):
         """Add J to zones, named with _ for - and __ for /; their counters begin anew at their range."""
@@ -62,3 +68,22 @@ def power_pmu(root, cpumask="0", events=(("energy-pkg", "0x00", "0.001"),), kind
         (folder / "events" / (name + ".scale")).write_text(scale + "\n")
         (folder / "events" / (name + ".unit")).write_text("Joules\n")
     return folder
+
+
+def zones(backend):
+    """{zone: {metric: value}} of a sample."""
+    rows = backend.sample([])["rapl"]
+    assert all(job is None for job, _, _ in rows)
+    return {zone: dict(zip(NAMES, values)) for _, zone, values in rows}
+
+
+def energies(backend):
+    """{zone: energy in J} of a sample, None where it is not known."""
+    return {zone: None if row["energy"] is None else row["energy"] / 10 ** 6 for zone, row in zones(backend).items()}
+
+
+def columns(backend):
+    """The 24 values of RAPLstats_default."""
+    [(job, instance, values)] = backend.sample([])["RAPLstats_default"]
+    assert (job, instance) == (None, "")
+    return values

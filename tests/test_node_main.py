@@ -137,8 +137,8 @@ def test_what_needs_a_restart_is_named():
                                  "--zeromq-hwm", "--perfhw-list"]
 
 
-LATER = ["--enable-infiniband", "--enable-lustre", "--enable-RAPL", "--enable-temperature",
-         "--enable-ipmipower", "--enable-nvidia", "--lustre-prefix x", "--omnipath",
+LATER = ["--enable-infiniband", "--enable-lustre", "--enable-temperature", "--enable-ipmipower",
+         "--enable-nvidia", "--lustre-prefix x", "--omnipath",
          "--ipmipower-cmd x"]
 
 

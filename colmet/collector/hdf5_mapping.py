@@ -9,7 +9,6 @@ from collections import Counter
 from colmet.collector.hdf5_columns import MAX_ATTRIBUTE
 
 NAME = "mapping"
-SECOND = 10 ** 9
 
 
 class Mappings:
@@ -24,7 +23,7 @@ class Mappings:
         columns = tuple(zip([metric.name for metric in table.metrics], table.mapping))
         for group in {groups[row[0]] for row in block}:
             known = self._first.setdefault((group, table.name), {})
-            second = batch.time // SECOND
+            second = batch.time // 10 ** 9
             known[batch.node, columns] = min(known.get((batch.node, columns), second), second)
 
     def items(self):

@@ -4,10 +4,10 @@ from questions import DISTINCT, INCREASE, RATE, VALUE
 
 SOURCE = {"type": "elasticsearch", "uid": "${datasource}"}
 TIME = "timestamp"          # whole seconds; the one time field that every index has, those of Colmet 0.6 too
-TEXT = {"job": "job.keyword", "hostname": "hostname.keyword", "part": "part.keyword"}
+TEXT = {"job": "job.keyword", "hostname": "hostname.keyword", "part": "part.keyword", "zone": "zone.keyword"}
 FILTERS = {"job": "job.keyword:$job", "host": "hostname.keyword:$host"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-SCALES = {"ns": "1e9", "us": "1e6", "USER_HZ": "100.0"}     # a rate of these, divided so, is a number of CPUs or tasks
+SCALES = {"ns": "1e9", "us": "1e6", "USER_HZ": "100.0", "uJ": "1e6"}    # a rate, divided so, is CPUs, tasks or W
 FOLDED = {"sum": "Sum", "max": "Max", "cardinality": "Unique Count"}    # what Grafana calls the columns of a list
 
 

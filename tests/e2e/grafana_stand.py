@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import shapes
 import stored
+from energy_tree import Powercap
 from jobs import Root
 from programs import Program, free_port, wait_for
 from workload import cpu, fields, settle
@@ -24,6 +25,8 @@ PATIENCE = 60
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUTS = 0x04000000       # <sched.h>
 ENABLED = ("--enable-jobproc", "--enable-cpu")
+ENERGY = ("--enable-RAPL", "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup",
+          "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -32,6 +35,7 @@ class Stand:
     def __init__(self, servers, prefix, folder, seconds):
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
+        self.machine = Powercap(folder / "machine")     # whose energy all nodes measure
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -43,7 +47,10 @@ class Stand:
             roots = {host: self._stack.enter_context(Root()) for host in HOSTS}
             ports = {name: free_port() for name in self.servers}
             collectors = [self._collector(name, ports[name]) for name in self.servers]
-            nodes = [self._node(host, roots[host], name, ports[name]) for host in HOSTS for name in self.servers]
+            nodes = [self._node(host, name, ports[name], *ENABLED, "--cpuset_rootpath", roots[host].path)
+                     for host in HOSTS for name in self.servers]
+            nodes += [self._node(host, name, ports[name], *ENERGY, "--root", self.machine.root, part="energy")
+                      for host in HOSTS for name in self.servers]
             for name in self.servers:
                 wait_for(lambda: self._stored("procstats_default", name) >= 2 * len(HOSTS), PATIENCE, "rows of nodes")
             self._work(roots)
@@ -65,12 +72,11 @@ class Stand:
         wait_for(lambda: str(port) in program.errors(), PATIENCE, "start of the collector")
         return program
 
-    def _node(self, host, root, name, port):
-        folder = self.folder / name / host
-        folder.mkdir()
-        return self._stack.enter_context(Program("colmet.node.main", ENABLED + (
-            "--cpuset_rootpath", root.path, "-s", PERIOD, "--zeromq-uri", "tcp://127.0.0.1:%d" % port), folder,
-            preexec_fn=renamed(host)))
+    def _node(self, host, name, port, *options, part="all"):
+        folder = self.folder / name / host / part
+        folder.mkdir(parents=True)
+        return self._stack.enter_context(Program("colmet.node.main", options + (
+            "-s", PERIOD, "--zeromq-uri", "tcp://127.0.0.1:%d" % port), folder, preexec_fn=renamed(host)))
 
     def _work(self, roots):
         """The jobs from their first step to their end."""
@@ -85,6 +91,7 @@ class Stand:
             settle(process.pid)
             self.exact[job.number, host] = dict(fields(process.pid, "io"), **fields(process.pid, "status"),
                                                 cpu=cpu([process.pid]))
+        self.machine.use(package_0=95, package_0__dram=7)
         self._rows(2)
         for host, job, process in running:
             process.stdin.close()

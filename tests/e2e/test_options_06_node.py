@@ -6,6 +6,7 @@ import pytest
 import jobs
 from colmet.collector import legacy
 from collectors import Native, Old
+from energy_tree import Powercap
 from help06 import COMMON, flags
 from programs import wait_for
 from workload import load
@@ -13,8 +14,8 @@ from workload import load
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-RAPL", "--enable-temperature", "--omnipath", "--enable-ipmipower",
-         "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--enable-temperature", "--omnipath",
+         "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -113,6 +114,13 @@ def test_options_of_later_sources_are_one_line_each_and_the_node_goes_on(uri, st
     assert {table for table, _ in rows(sink)} <= ALWAYS
 
 
+def test_enable_rapl(sent, tmp_path):
+    tree = Powercap(tmp_path)
+    found = sent("--root", tree.root, "--enable-RAPL", "--disable-taskstats", "--disable-procstats",
+                 until=lambda rows: len(rows) > 0)
+    assert found == {("RAPLstats_default", "0")}
+
+
 @pytest.mark.root
 def test_perfhw_counts_what_its_list_names(root, sent):
     root.job(11).run("sleep", "600")
@@ -188,6 +196,7 @@ TESTED = {
     test_cgroup_absolute_or_below_a_root: ["-c", "--cgroup"],
     test_pid_and_tid_are_jobs_of_their_number: ["-p", "--pid", "-t", "--tid"],
     test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
+    test_enable_rapl: ["--enable-RAPL"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],

@@ -16,12 +16,14 @@ A module has `TABLES`, what it gives, and a class `Backend`:
                             out the others
     reader, refused         where a source has several ways to read: which one it took, {better one: why not}, and
     unfilled                names of tables that it cannot fill that way; said at the start
+    lacks                   {part of it that cannot be read: "why; what to do"}; said at the start
+    described               {table: Table with a `mapping`}: what the columns of a table of 0.6 are on this machine
 
 `SLOW = True` in a module gives the source a thread of its own; ticks take its latest rows.
 """
 from importlib import import_module
 
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl")
 
 
 class Unavailable(Exception):
