@@ -108,7 +108,7 @@ def test_of_20000_short_processes_each_is_counted_once_and_no_counter_goes_back(
     look()
     program, ended = compiled(tmp_path), 0
     while ended < 20000:
-        ended += explode(made, program, SHORT, meanwhile=look)[0]
+        ended += explode(made, program, SHORT, rate=20000, meanwhile=look)[0]
         look()
         assert before[-1]["processes_started"] == before[-1]["processes_ended"] == ended
         assert before[-1]["exits_lost"] == before[-1]["tasks"] == 0
