@@ -1,7 +1,7 @@
 """Energy of the node's RAPL zones: packages, dies, cores, uncore, memory, platform; by powercap or the PMU "power".
 
-Zones hold each other: the energy of the node is the sum over those that are `summed`. See power/powercap/powercap.rst of
-the kernel's documentation, and perf_event_open(2).
+Zones hold each other: the energy of the node is the sum over those that are `summed`. See power/powercap/powercap.rst
+of the kernel's documentation, and perf_event_open(2).
 """
 from colmet.common.schema import NODE, Table, counter, gauge
 
