@@ -25,8 +25,8 @@ TABLE = Table("account", JOB, __doc__, (
     counter("swapin_delay_total", "ns", "waited for pages from swap; needs kernel.task_delayacct=1"),
     counter("freepages_count", "count", "waits for memory to be reclaimed; needs kernel.task_delayacct=1"),
     counter("freepages_delay_total", "ns", "waited for memory to be reclaimed; needs kernel.task_delayacct=1"),
-    counter("runtime", "ns", "CPU time by the records of tasks: up to a scheduler tick of each that ended is missing; by "
-            "netlink, what they used before they came into the job is in it"),
+    counter("runtime", "ns", "CPU time by the records of tasks: up to a scheduler tick of each that ended is missing; "
+            "by netlink, what they used before they came into the job is in it"),
     counter("utime", "ns", "CPU time in user mode, in steps of a scheduler tick"),
     counter("stime", "ns", "CPU time in the kernel, in steps of a scheduler tick"),
     counter("minflt", "count", "page faults served without I/O"),
