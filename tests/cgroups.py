@@ -22,7 +22,7 @@ class Cgroups:
     """The directory `name` in each of `tops`, all of one kind (v1) or one (v2). Paths below are relative to it."""
 
     def __init__(self, tops):
-        self.name = "colmet-test-%d-%d" % (os.getpid(), next(_NUMBERS))
+        self.name = "colmet-test-%d-c%d" % (os.getpid(), next(_NUMBERS))     # none of e2e/jobs.py
         self.roots = [top / self.name for top in tops]
         self.root = self.roots[0]
         self._processes = []
