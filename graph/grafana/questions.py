@@ -117,7 +117,9 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
         Series(ACCOUNT, "processes_started", "started:"), Series(ACCOUNT, "processes_ended", "ended:")),
         ("hostname",), label="processes"),
     Panel("How many CPUs does it use, processes that ended included?", (Series(ACCOUNT, "cpu"),), ("hostname",),
-          stack=True, label="CPUs", note="The exact account: it never goes back.", width=24),
+          stack=True, label="CPUs", note="The exact account: it never goes back."),
+    Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
+          note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 

@@ -10,10 +10,12 @@ import sys
 import time
 from contextlib import ExitStack
 
+import perf_jobs
 import shapes
 import stored
 from energy_tree import Powercap
 from jobs import Root
+from perf_worker import Worker
 from programs import Program, free_port, wait_for
 from workload import cpu, fields, settle
 
@@ -25,6 +27,9 @@ PATIENCE = 60
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUTS = 0x04000000       # <sched.h>
 ENABLED = ("--enable-jobproc", "--enable-cpu")
+COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
+           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
+           "--account-pins", "")
 ENERGY = ("--enable-RAPL", "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup",
           "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
@@ -51,10 +56,12 @@ class Stand:
                      for host in HOSTS for name in self.servers]
             nodes += [self._node(host, name, ports[name], *ENERGY, "--root", self.machine.root, part="energy")
                       for host in HOSTS for name in self.servers]
+            counting, worker = self._count(ports)
             for name in self.servers:
                 wait_for(lambda: self._stored("procstats_default", name) >= 2 * len(HOSTS), PATIENCE, "rows of nodes")
-            self._work(roots)
-            for program in nodes + collectors:
+                wait_for(lambda: self._stored("perf", name) >= 2 * len(HOSTS), PATIENCE, "rows of what is counted")
+            self._work(roots, worker)
+            for program in nodes + counting + collectors:
                 assert program.stop(timeout=PATIENCE) == 0, program.errors()
             self.end = (int(time.time()) + 2) * 1000
         for server in self.servers.values():
@@ -78,8 +85,16 @@ class Stand:
         return self._stack.enter_context(Program("colmet.node.main", options + (
             "-s", PERIOD, "--zeromq-uri", "tcp://127.0.0.1:%d" % port), folder, preexec_fn=renamed(host)))
 
-    def _work(self, roots):
-        """The jobs from their first step to their end."""
+    def _count(self, ports):
+        """Nodes that count events of a job in cgroup v2, which perf_event knows; (these, the `Worker` in it)."""
+        place = self._stack.enter_context(perf_jobs.counted("v2", self.folder))
+        worker = Worker(place.make("alice_" + SOLVER))
+        self._stack.callback(worker.end)
+        return [self._node(host, name, ports[name], *COUNTED, "--cpuset_rootpath", place.root, part="counted")
+                for host in HOSTS for name in self.servers], worker
+
+    def _work(self, roots, worker):
+        """The jobs from their first step to their end; `worker` does a little too."""
         running = []
         for host, plan in PLAN.items():
             for number, shape in plan.items():
@@ -89,6 +104,7 @@ class Stand:
         for host, job, process in running:
             assert process.stdout.readline() == b"done\n"
             settle(process.pid)
+            worker.work(pages=100)
             self.exact[job.number, host] = dict(fields(process.pid, "io"), **fields(process.pid, "status"),
                                                 cpu=cpu([process.pid]))
         self.machine.use(package_0=95, package_0__dram=7)
