@@ -1,19 +1,20 @@
-"""Processes that end at once, as many a second as the machine bears (bomb.c), in a job."""
+"""Programs in C for the tests; and processes that end at once, as many a second as the machine bears (bomb.c)."""
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).with_name("bomb.c")
+HERE = Path(__file__).parent
 
 
-def compiled(folder):
-    """The program, made in `folder`; skips where nothing compiles."""
+def compiled(folder, name="bomb"):
+    """The program `name`, made in `folder`; skips where nothing compiles."""
     if not shutil.which("cc"):
         pytest.skip("needs cc: install gcc")
-    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(folder / "bomb"), str(SOURCE)], check=True)
-    return folder / "bomb"
+    words = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / name, HERE / (name + ".c")]
+    subprocess.run([str(word) for word in words], check=True)
+    return folder / name
 
 
 def explode(job, program, seconds, workers=2, rate=0, meanwhile=None):

@@ -4,10 +4,10 @@
 
 enters the cgroups by writing to the files ENTRIES (joined by ":", that of the cgroup that counts CPU time last), writes
 the CPU time in ns that it had before the last and after it, and burns COUNT times MS ms in processes, AT of them at a
-time, in FOLDER. KIND:
+time, in FOLDER; the program ``burn`` (burn.c) lies in the folder above. KIND:
 
     fork     children that end by _exit(2)
-    exec     children that are a new Python
+    exec     children that are a new program
     thread   one process, AT threads at a time
     daemon   processes that are left behind and wait for nobody; this one collects them (PR_SET_CHILD_SUBREAPER)
     late     none: this one, which burned OUTSIDE ms before it entered
@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 SUBREAPER = 36          # prctl(2)
 SIDE_BY_SIDE = 6
-OUTSIDE = 1000
-BURN = "import time\nend = time.process_time() + %s / 1000\nwhile time.process_time() < end: pass"
+OUTSIDE = 1000          # ms
+BURN = "../burn"
 
 
 class Shape(NamedTuple):
@@ -84,32 +84,36 @@ def _program(words):
     return pid, os.fdopen(reading)
 
 
-def run(root, shapes, folder, first, lasting, begin=None):
-    """Run the shapes as jobs `first` and up, some at a time: {id: Truth}. Each job is removed `lasting` s after the end
-    of its last process."""
-    done, running = {}, []
-    for number, shape in enumerate(shapes, first):
-        if len(running) == SIDE_BY_SIDE:
-            finish(running, done, lasting)
-        place = folder / str(number)
-        place.mkdir()
-        running.append((str(number), Run(root.job(number), shape, place, begin)))
-    while running:
-        finish(running, done, lasting)
-    return done
-
-
-def finish(running, done, lasting):
-    """Wait for the end of the first and take its directories away, each as soon as the kernel lets go of it."""
-    number, each = running.pop(0)
-    done[number] = each.wait(lasting)
-    for path in each.job.paths:
+def remove(job):
+    """Take its directories away, each as soon as the kernel lets go of it."""
+    for path in job.paths:
         end = time.monotonic() + 30
         while path.exists():
             try:
                 path.rmdir()
             except OSError:
                 assert time.monotonic() < end, path
+
+
+def run(root, shapes, folder, first, lasting, then=remove, begin=None):
+    """Run the shapes as jobs `first` and up, some at a time, in `folder`: {id: Truth}. Each ends with `then(job)`,
+    `lasting` s after the end of its last process."""
+    done, running = {}, []
+
+    def finish():
+        each = running.pop(0)
+        done[str(each.job.number)] = each.wait(lasting)
+        then(each.job)
+
+    for number, shape in enumerate(shapes, first):
+        if len(running) == SIDE_BY_SIDE:
+            finish()
+        place = folder / str(number)
+        place.mkdir()
+        running.append(Run(root.job(number), shape, place, begin))
+    while running:
+        finish()
+    return done
 
 
 def reap(kind, pid, pause=0.01):
@@ -182,11 +186,10 @@ def main(folder, entries, kind, ms, at, count):
         before = time.process_time_ns()
         os.close(fd)
     os.write(1, b"%d %d\n" % (early, before))
-    command = [sys.executable, "-S", "-E", "-c", BURN % ms]
     if kind == "fork":
         many(lambda: fork(lambda: burn(ms)), at, count)
     elif kind == "exec":
-        many(lambda: os.posix_spawn(command[0], command, os.environ), at, count)
+        many(lambda: os.posix_spawn(BURN, [BURN, str(ms)], os.environ), at, count)
     elif kind == "thread":
         threads(ms, at, count)
     elif kind == "late":
@@ -194,11 +197,8 @@ def main(folder, entries, kind, ms, at, count):
     elif kind == "daemon":
         many(lambda: leave(ms), at, count)
     elif kind == "make":
-        with open("Makefile", "w") as file:
-            file.write("all: %s\n%%.done:\n\t@%s -S -E burn.py\n" % (
-                " ".join("%d.done" % number for number in range(count)), sys.executable))
-        with open("burn.py", "w") as file:
-            file.write(BURN % ms)
+        targets = " ".join("%d.done" % number for number in range(count))
+        Path("Makefile").write_text("all: %s\n%%.done:\n\t@%s %d\n" % (targets, BURN, ms))
         subprocess.run(["make", "-s", "-j", str(at)], check=True)
     collect()
 

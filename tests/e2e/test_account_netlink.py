@@ -7,9 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from accounts import COUNTERS, NAMES, found, total
+from accounts import COUNTERS, TOTALS, check_netlink, found, total
 from bombs import compiled, explode
-from colmet.common.metrics import account as declared
 from colmet.node import account, account_netlink
 from colmet.node.backends import taskstats
 from colmet.node.job import Job
@@ -18,11 +17,6 @@ from workload import load
 
 pytest_plugins = ("harness",)
 pytestmark = pytest.mark.root
-TOTALS = NAMES[:NAMES.index("cpu")]
-UNKNOWN = {"syscr", "syscw"}
-KIB = {"rchar", "wchar"}            # of each task whole KiB
-US = {"utime", "stime"}             # of each task whole us
-LATER = {"runtime", "utime", "stime", "cpu_count", "cpu_delay_total", "nvcsw", "nivcsw"}     # BPF looks a little later
 ENTRY = 100_000_000                 # ns that the shells used before they entered, which BPF takes off
 SHORT = 2.0                         # s
 FORKS = """
@@ -81,16 +75,8 @@ def test_it_says_what_bpf_says_up_to_what_the_kernel_rounds(root, open_source, t
     python(made, FORKS, 50)
     with load(made, tmp_path, 0.3, 1 << 22, 3 << 20, 2 << 20, 500, 4):
         ours, theirs = total(netlink, job), total(bpf, job)
-    assert declared.SOURCES[ours["source"]] == "netlink" and ours["exits_lost"] == 0
-    tasks = theirs["tasks_started"]
-    for name in TOTALS:
-        if name in UNKNOWN or theirs[name] is None:
-            assert ours[name] is None, name
-        elif name != "peak_rss":
-            off = 1024 * tasks if name in KIB else 1000 * tasks if name in US else 0
-            off += theirs[name] // 20 + tasks if name in LATER else 0
-            before = ENTRY if name == "runtime" else 0
-            assert theirs[name] - off <= ours[name] <= theirs[name] + before, (name, ours[name], theirs[name])
+    assert ours["since"] == theirs["since"]
+    check_netlink(ours, theirs, ENTRY)
     assert 3 << 20 < ours["peak_rss"] <= theirs["peak_rss"] + (1 << 20)
     assert ours["processes_ended"] == 51 and ours["tasks_ended"] == 101 and ours["tasks"] == 4
 

@@ -12,6 +12,7 @@ import pytest
 import exact
 import known_cpu
 import stored
+from bombs import compiled
 from programs import wait_for
 
 pytest_plugins = ("harness",)
@@ -26,6 +27,7 @@ def _stand(root, start, uri, tmp_path):
     """stand.rows(id, table): {period: rows}, after stand.stop()."""
     if not shutil.which("make"):
         pytest.skip("needs make")
+    compiled(tmp_path, "burn")
     collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri,
                       "--hdf5-filepath", tmp_path / "n.hdf5")
     wait_for(lambda: uri in collector.errors(), PATIENCE, "start of the collector")

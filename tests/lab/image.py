@@ -60,6 +60,14 @@ class Image:
         if place.endswith(".py"):
             self._compiled(place)
 
+    def program(self, path, place=None):
+        """A program of this machine, as `place`, and the libraries that it loads."""
+        said = subprocess.run([LOADER, "--list", str(path)], stdout=subprocess.PIPE, check=True)
+        for word in [LOADER] + said.stdout.decode().split():
+            if os.path.isabs(word):
+                self.copy(word)
+        self.add(place or path, Path(path).read_bytes())
+
     def tree(self, folder):
         """A directory of this machine with what is in it, without what Python compiled."""
         for above, _, names in os.walk(str(folder)):

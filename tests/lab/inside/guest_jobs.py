@@ -11,23 +11,58 @@ from pathlib import Path
 
 TOP = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+FILES = ("cpu.stat", "memory.current", "memory.peak", "memory.max", "memory.stat", "memory.swap.current",
+         "memory.events", "io.stat", "pids.current", "pids.peak", "pids.max", "cpu.pressure", "memory.pressure",
+         "io.pressure")
 DISK = "/dev/nvme0n1"
 PIECE = 1 << 16         # bytes of each read and write
 FROM_ZERO = 12345       # bytes that each of `children` reads
 
 
-class Job:
-    """The cgroup `name` (below `TOP`) with a process in its cgroup `leaf`, "" for itself, that does
-    ``work(*arguments)``, says so and waits to be told to end."""
+class Cgroup:
+    """The cgroup `name` (below `TOP`); processes enter its cgroup `leaf`, "" for itself. Of its `number` are the names.
+    `controllers` count what is done in it, where not all do so for what is above it."""
 
-    def __init__(self, name, leaf, work, *arguments):
-        self.path, self._leaf = TOP / name, TOP / name / leaf
-        _make(self._leaf)
+    def __init__(self, number, name, leaf="", controllers=CONTROLLERS):
+        self.number, self.path = number, TOP / name
+        self._leaf = self.path / leaf
+        _make(self._leaf, controllers)
+        self.paths = [self._leaf] + [path for path in self._leaf.parents if path.is_relative_to(self.path)]
+
+    def entries(self):
+        """Paths of the files by which a process enters."""
+        return [str(self._leaf / "cgroup.procs")]
+
+    def cpu(self):
+        """CPU time in ns that the kernel counted for it."""
+        words = (self.path / "cpu.stat").read_text().split()
+        return int(words[words.index("usage_usec") + 1]) * 1000
+
+    def counters(self):
+        """What it says: texts of files, the time, and whether it has processes. Its CPU time may grow by a scheduler's
+        tick after its last process was waited for, as that leaves its CPU for the last time."""
+        texts = {name: (self.path / name).read_text() for name in FILES if (self.path / name).exists()}
+        return dict(texts, time=time.time_ns(), populated="populated 1" in (self.path / "cgroup.events").read_text())
+
+    def remove(self):
+        """Remove its directories, as its scheduler does."""
+        for path in self.paths:
+            path.rmdir()
+
+
+class Job(Cgroup):
+    """With a process in it, which bears `title` before it enters if there is one. It does ``work(*arguments)``, says so
+    and waits to be told to end."""
+
+    def __init__(self, place, title, work, *arguments):
+        super().__init__(*place)
         self._said, saying = os.pipe()
         waiting, self._hold = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._hold)
+            if title:
+                bear(title)
             (self._leaf / "cgroup.procs").write_text("0")
             entered = time.process_time_ns()
             kept = work(*arguments)         # memory that is to be held
@@ -65,26 +100,12 @@ class Job:
         return {"cpu": cpu, "minflt": usage.ru_minflt, "nvcsw": usage.ru_nvcsw, "maxrss": usage.ru_maxrss << 10,
                 "end": [before, time.time_ns()]}
 
-    def counters(self):
-        """What its cgroup says: texts of files, and whether it has processes. Its CPU time may grow by a scheduler's
-        tick after its last process was waited for, as that leaves its CPU for the last time."""
-        texts = {name: (self.path / name).read_text() for name in ("cpu.stat", "memory.peak", "io.stat", "pids.peak")
-                 if (self.path / name).exists()}
-        return dict(texts, populated="populated 1" in (self.path / "cgroup.events").read_text())
 
-    def remove(self):
-        """Remove its directories, as its scheduler does."""
-        path = self._leaf
-        while path != self.path.parent:
-            path.rmdir()
-            path = path.parent
-
-
-def _make(path):
-    """Make `path`, and let it count everything."""
+def _make(path, controllers):
+    """Make `path`, and let these count what is done in it."""
     for above in reversed(path.relative_to(TOP).parents):
         (TOP / above).mkdir(exist_ok=True)
-        for controller in CONTROLLERS:
+        for controller in controllers:
             (TOP / above / "cgroup.subtree_control").write_text("+" + controller)
     path.mkdir()
 
@@ -146,6 +167,15 @@ def touch(size):
         if each == size:
             memory.close()
     return memory
+
+
+def bear(title):
+    """Put `title` in the place of the command line (proc(5), arg_start in stat), as slurmstepd does."""
+    fields = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        memory.write(title.encode().ljust(end - start, b"\0"))
 
 
 def save(name, found):

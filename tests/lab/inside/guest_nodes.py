@@ -14,7 +14,7 @@ CAPABILITIES = {"DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "NET_ADMIN": 12, "SYS_P
                 "SYS_RESOURCE": 24, "PERFMON": 38, "BPF": 39}       # linux/capability.h
 ALL = tuple(CAPABILITIES)
 VERSION = 0x20080522        # of the two structures of capset(2)
-SECONDS = 120               # patience
+SECONDS = 300               # patience
 
 
 class Node:
