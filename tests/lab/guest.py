@@ -51,12 +51,13 @@ def lacking():
 
 class Guest:
     """`image` (`image.Image`) is what it starts with beside busybox; `modules` are loaded before the script runs,
-    `devices` are further arguments of qemu. Files of its own lie in `folder`."""
+    `devices` are further arguments of qemu, `kernel` is the usual one or another `kernel.Kernel`. Files of its own lie
+    in `folder`."""
 
-    def __init__(self, folder, image, modules=(), devices=(), memory=768, processors=2):
+    def __init__(self, folder, image, modules=(), devices=(), kernel=None, memory=768, processors=2):
         self._folder, self._devices = Path(folder), list(devices)
         self._size = ["-m", str(memory), "-smp", str(processors)]
-        self._kernel = Kernel()
+        self._kernel = kernel or Kernel()
         image.copy(BUSYBOX)
         image.add("/init", INIT.read_bytes())
         loaded = self._kernel.modules(NETWORK + tuple(modules))

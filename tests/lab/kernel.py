@@ -1,10 +1,11 @@
-"""The kernel that guests boot: one of a distribution, unpacked by ``scripts/lab.sh`` into .cache/lab/kernel."""
+"""The kernels that guests boot: of a distribution, unpacked by ``scripts/lab.sh`` into folders of `CACHE`."""
 import lzma
 import re
 
 from checkout import CHECKOUT
 
-FOLDER = CHECKOUT / ".cache" / "lab" / "kernel"
+CACHE = CHECKOUT / ".cache" / "lab"
+USUAL = CACHE / "kernel"        # for virtual machines
 
 
 class Absent(Exception):
@@ -14,7 +15,7 @@ class Absent(Exception):
 class Kernel:
     """`image` is its path, `release` what uname(1) says in the guest. Raises Absent."""
 
-    def __init__(self, folder=FOLDER):
+    def __init__(self, folder=USUAL):
         images = sorted((folder / "boot").glob("vmlinuz-*"))
         if not images:
             raise Absent("a kernel for the guest: make lab fetches it on Debian")
