@@ -1,18 +1,24 @@
 """``colmet-node check`` on trees of files: what it makes of cgroups, of a machine without them, of words and states."""
 import json
+import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
+import zmq
 
 from colmet.node import check, sources
 from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.checks import cgroups as area
+from colmet.node.checks import network
 from colmet.node.checks.jobs import jobs
 from colmet.node.checks.network import scraping
 from colmet.node.checks.rights import CAPABILITIES
+from colmet.node.clock import SECOND
 from colmet.node.settings import settings
 from checkout import CHECKOUT
+from loads import wait_for
 
 V1_MOUNTS = ("30 1 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
              "31 1 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n")
@@ -107,7 +113,8 @@ def test_a_root_that_was_asked_for_and_is_not_there_fails_but_not_the_usual_one(
     assert usual and not any(each.fails for each in usual)
 
 
-def test_a_port_for_prometheus_that_another_program_has_fails(tmp_path, unused_port):
+def test_a_port_for_prometheus_that_another_program_has_fails(unused_port, monkeypatch):
+    monkeypatch.setattr(network, "SLOW", SECOND // 10)
     words = ["--prometheus-bind", str(unused_port.getsockname()[1])]
     assert [each.state for each in scraping(options(*words))] == [OFF]
     unused_port.close()
@@ -122,6 +129,39 @@ def _unused_port():
         taken.listen()
         taken.settimeout(0)
         yield taken
+
+
+@pytest.fixture(name="slow")
+def _slow(tmp_path, monkeypatch):
+    """(a listener whose program says nothing yet, a `network.Collector` that is connected to it)."""
+    monkeypatch.setattr(network, "PATIENCE", 0)
+    monkeypatch.setattr(network, "LEAST", 0)
+    uri = "ipc://%s/c" % tmp_path
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(uri[len("ipc://"):])
+        listener.listen()
+        collector = network.Collector(options("--wire", "native", "--native-uri", uri))
+        [endpoint] = collector._wires.values()
+        wait_for(lambda: endpoint.lost(endpoint.polls(0, answers=False)) or endpoint.accepted, 60, "connection")
+        yield listener, collector
+
+
+def test_a_collector_that_listens_is_given_time_to_answer(slow, monkeypatch):
+    monkeypatch.setattr(network, "SLOW", 60 * SECOND)
+    listener, collector = slow
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.linger, router.use_fd = 0, os.dup(listener.fileno())       # it closes its own
+        answer = threading.Timer(0.2, router.bind, ["ipc://*"])
+        answer.start()
+        [found] = collector.findings()
+        answer.join()
+    assert found.state == ON and found.why.endswith("/c answers")
+
+
+def test_one_that_listens_and_never_answers_is_told(slow, monkeypatch):
+    monkeypatch.setattr(network, "SLOW", SECOND // 10)
+    [found] = slow[1].findings()
+    assert found.state == OFF and "no answer within 0.1 s" in found.why
 
 
 FOUND = [

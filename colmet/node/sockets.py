@@ -9,7 +9,7 @@ RECONNECT = (200, 5000)                 # ms between tries of ZeroMQ itself: fir
 # Plain numbers: to join flags of zmq costs more than the call that takes them.
 IN, OUT, _EVENTS = int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.EVENTS)
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-MONITORED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+MONITORED = zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
 class Endpoint:
@@ -22,6 +22,7 @@ class Endpoint:
         self._fds = []                  # of the monitor and of the socket
         self._opened = 0                # times, so that each monitor has an address of its own
         self.connected = False          # the ZeroMQ handshake is done, and no loss was seen since
+        self.accepted = False           # somebody listens, who may have said nothing yet; the same
 
     def open(self):
         """A new socket in place of the old one, which drops what it held. Raises zmq.ZMQError."""
@@ -52,7 +53,7 @@ class Endpoint:
             self._socket.close(linger)
         self._socket = self._monitor = None
         self._fds = []
-        self.connected = False
+        self.connected = self.accepted = False
 
     def polls(self, out, answers=True):
         """Descriptors to wait for; `out` is OUT when there is something to send, without `answers` none is waited for.
@@ -75,6 +76,7 @@ class Endpoint:
             except zmq.Again:
                 break
             self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self.accepted = event != zmq.EVENT_DISCONNECTED
             lost = lost or event == zmq.EVENT_DISCONNECTED
         return lost
 

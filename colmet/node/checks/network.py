@@ -12,6 +12,7 @@ from colmet.node.sockets import Endpoint
 
 AREA = "network"
 PATIENCE = 1200 * MS        # for a handshake, from `Collector` on
+SLOW = 5 * SECOND           # the same, where somebody listens who may be slow
 LEAST = 300 * MS            # of it, once the rest was looked at
 _PAGE_BYTES = 65536         # of the page, in which the word is soon found
 START = "start colmet-collector there, or give --zeromq-uri"
@@ -22,7 +23,7 @@ class Collector:
 
     def __init__(self, values):
         self._values, self._context = values, zmq.Context(io_threads=1)
-        self._until = boottime() + PATIENCE
+        self._began = boottime()
         self._wires, self._faults = {}, {}
         for wire, kind, uri in (("native", zmq.DEALER, values.native_uri), ("0.6", zmq.PUSH, values.zeromq_uri)):
             if values.wire in ("auto", wire):
@@ -34,7 +35,7 @@ class Collector:
 
     def findings(self):
         """A Finding on the wire that will be spoken, once it is known."""
-        self._wait()
+        patience = self._wait()
         answers = {wire for wire, endpoint in self._wires.items() if endpoint.connected}
         for endpoint in self._wires.values():
             endpoint.close(0)
@@ -53,22 +54,24 @@ class Collector:
         elif not self._faults:
             tried = " and ".join(uris[wire] for wire in self._wires)
             yield Finding(AREA, "collector", OFF, "%s: no answer within %.1f s; batches are kept in memory"
-                          % (tried, PATIENCE / SECOND), START)
+                          % (tried, patience / SECOND), START)
 
     def _wait(self):
-        """Until the native wire answers, or the only one, or time is over."""
-        first, until = next(iter(self._wires.values())), max(self._until, boottime() + LEAST)
-        while not first.connected:
-            now = boottime()
+        """Until the native wire answers, or the only one, or time is over; returns how long that was at most (ns)."""
+        first, least, left = next(iter(self._wires.values())), boottime() + LEAST, 0
+        while not first.connected and left >= 0:
             poll = select.poll()
             for endpoint in self._wires.values():
                 for fd in endpoint.polls(0, answers=False):
                     poll.register(fd, select.POLLIN)
-            ready = [fd for fd, _ in poll.poll(max(0, until - now) / MS)]
+            ready = [fd for fd, _ in poll.poll(left / MS)]
             for endpoint in self._wires.values():
                 endpoint.lost(ready)
-            if now >= until:
-                break
+            left = max(self._began + self._patience(), least) - boottime()
+        return self._patience()
+
+    def _patience(self):
+        return SLOW if any(each.accepted and not each.connected for each in self._wires.values()) else PATIENCE
 
 
 def scraping(values):
@@ -88,7 +91,7 @@ def scraping(values):
 
 def _serves(values):
     """Whether what listens there is a Colmet, which is then the node that runs."""
-    connection = http.client.HTTPConnection(*prometheus.address(values.prometheus_bind), timeout=PATIENCE / SECOND)
+    connection = http.client.HTTPConnection(*prometheus.address(values.prometheus_bind), timeout=SLOW / SECOND)
     try:
         connection.request("GET", prometheus.PATH)
         return b"colmet_" in connection.getresponse().read(_PAGE_BYTES)
