@@ -13,6 +13,7 @@ from checkout import CHECKOUT
 from colmet.node.backends import Unavailable, rapl
 from colmet.node.power_pmu import PowerPmu
 from energy_tree import Powercap, power_pmu
+from loads import descriptors
 
 EVENTS = (("energy-pkg", "0x00", "0.001"), ("energy-cores", "0x00", "0.0005"), ("energy-ram", "0x00", "0.000001"),
           ("energy-psys", "0x00", "0.002"))      # cpu-clock of perf_event_open(2): ns, so that 0.001 J a step is 1 MW
@@ -144,15 +145,15 @@ def test_a_cpu_that_is_not_there_costs_its_own_zone(tmp_path, opened):
     ("events/energy-pkg", "event=x", "no number"), ("format/event", "config9:0-7", "config9"), ("type", "x", "x")])
 def test_what_sysfs_says_in_another_way_is_told(file, text, told, tmp_path):
     (power_pmu(tmp_path) / file).write_text(text + "\n")
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     with pytest.raises(Unavailable, match=told):
         PowerPmu(tmp_path, rapl.clock)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 @pytest.mark.root
 def test_the_descriptors_of_the_events_are_given_back(tmp_path, opened):
     power_pmu(tmp_path, events=EVENTS)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     opened(tmp_path).close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before

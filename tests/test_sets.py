@@ -9,6 +9,7 @@ from colmet.common.schema import MISSING
 from colmet.node import compiled, sets
 from colmet.node.clock import SECOND
 from colmet.node.numbers import Field
+from loads import descriptors
 
 FIELDS = [Field(0, "a"), Field(1, "b"), Field(1, "c"), Field(2, "d")]
 AFTER = [-1, 0, 2]              # the first always, the second when that has changed, the third when itself had
@@ -92,7 +93,7 @@ def test_rows_are_made_of_what_was_picked(made, tmp_path):
 
 
 def test_many_sets_come_and_go(made, tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     places = []
     for number in range(100):
         write, place = files(made, tmp_path / str(number))
@@ -104,7 +105,7 @@ def test_many_sets_come_and_go(made, tmp_path):
     assert made.opened == 300 and len(set(places)) == 100
     for place in places:
         made.remove(place)
-    assert made.opened == 0 and len(os.listdir("/proc/self/fd")) == before
+    assert made.opened == 0 and descriptors() == before
     assert row(made, made.add()) == [MISSING] * 4       # nothing of who had the place before
 
 
