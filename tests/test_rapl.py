@@ -7,6 +7,7 @@ import pytest
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND
 from energy_tree import DRAM_RANGE, RANGE, START, ZONES, Powercap, columns, energies, zones
+from loads import descriptors
 
 pytest_plugins = ("energy_node",)
 
