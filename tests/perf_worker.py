@@ -14,6 +14,8 @@ from pathlib import Path
 
 from loads import Process, wait_for
 
+TICK = 10 ** 9 // os.sysconf("SC_CLK_TCK")      # ns
+
 
 class Worker(Process):
     """The process, in the cgroup whose directory is `path`; it sleeps until it gets work."""
@@ -50,6 +52,14 @@ class Worker(Process):
         _, self._child.returncode, usage = os.wait4(self.pid, 0)
         self._child.stdout.close()
         return usage
+
+
+def lost():
+    """ns that all CPUs lost so far to interrupts and to other machines on the same host, in whole ticks (proc(5),
+    /proc/stat): counters of time go on meanwhile, the CPU time of a task does not."""
+    with open("/proc/stat") as file:
+        _, _, _, _, _, _, irq, softirq, steal = file.readline().split()[:9]
+    return (int(irq) + int(softirq) + int(steal)) * TICK
 
 
 def _touch(pages):

@@ -89,7 +89,7 @@ def test_never_more_threads_than_allowed(port, server):
         peer.close()
     before = threading.active_count()
     peers = [mute(port) for _ in range(10 * CONNECTIONS)]
-    assert threading.active_count() <= before + 2 * CONNECTIONS
+    wait_for(lambda: threading.active_count() <= before + 2 * CONNECTIONS, 30, "end of threads of closed connections")
     for peer in peers:
         peer.close()
     wait_for(lambda: not server._open, 30, "end of all connections")
