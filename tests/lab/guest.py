@@ -24,7 +24,7 @@ MACHINE = ("-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-nodefaults", "-no-
            "-no-reboot", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net")
 MIB = 1 << 20
 PARAMETERS = "console=ttyS0 quiet panic=-1 cgroup_no_v1=all seconds=%d results=%s"
-HANDOVER = 30               # seconds that a guest has beyond those of its script
+HANDOVER = 120              # seconds that a guest has beyond those of its script
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Guest:
             image.folder(place)
         self._image = image
 
-    def run(self, script, seconds=240):
+    def run(self, script, seconds=600):
         """Run `script` (text of an executable), for at most so many `seconds`: the Result. The guest is killed soon
         after them, whatever becomes of this process."""
         self._image.add("/lab/run", script.encode())
