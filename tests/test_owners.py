@@ -121,7 +121,8 @@ def test_a_name_that_hangs_holds_nobody_up_and_is_taken_when_it_comes(tmp_path, 
         answer.wait(60)
         return named(uid)
     users = Users(slow)
-    owners, jobs = Owners(str(tmp_path), users), [Job("1", "8", uid="8"), Job("2", "9", uid="9"), Job("3", "8", uid="8")]
+    owners = Owners(str(tmp_path), users)
+    jobs = [Job("1", "8", uid="8"), Job("2", "9", uid="9"), Job("3", "8", uid="8")]
     for job in jobs:
         owners.add(job)
     wait_for(lambda: asked, 60, "question")

@@ -15,7 +15,7 @@ SHORTEST, LONGEST = 0.3, 5.0        # s that a job lives
 BURST = 10                          # jobs that a scheduler starts at one moment, now and then
 SEED = 20261121
 PATIENCE = 60
-TICKS = 3           # that begin while a job runs: it is known at the second, whose look at its tasks ends before the third
+TICKS = 3       # that begin while a job runs: it is known at the second, which has read its tasks before the third
 BURN = """import os, sys, time
 begin, end = time.time_ns(), time.monotonic() + float(sys.argv[2])
 while time.process_time() < 0.02: pass
