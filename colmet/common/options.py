@@ -61,6 +61,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise Usage(message)
 
+    def print_help(self, file=None):
+        """As argparse does by itself from Python 3.11 on: who cannot be told is not told."""
+        try:
+            super().print_help(file)
+        except OSError:
+            pass
+
 
 def parse(program, description, options, argv, retired=None, positional=None, commands=("",)):
     """The values of `options` by `dest`, from `argv` over the ``--config`` file over the defaults. Raises Usage.
