@@ -4,7 +4,7 @@ from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES
 from known_cpu import Shape
 
 EXACT, ENTRY = 0.001, 200_000   # share by which what is exact may differ; ns that it takes to enter
-TICK, RARELY = 10_000_000, 0.2  # ns that wait4 may miss of who is kept from its end, or BPF of who enters; the share of
+TICK, RARELY = 10_000_000, 0.5  # ns that wait4 may miss of who is kept from its end, or BPF of who enters; the share of
                                 # jobs of which wait4 does
 LASTING = [Shape("fork", 5, 1, 100), Shape("fork", 5, 4, 100), Shape("exec", 5, 1, 20), Shape("exec", 5, 4, 20),
            Shape("fork", 50, 1, 10), Shape("fork", 50, 4, 12), Shape("exec", 50, 1, 8), Shape("exec", 50, 4, 8),
