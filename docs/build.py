@@ -13,7 +13,8 @@ from colmet.node.backends import NAMES, load
 HERE = Path(__file__).resolve().parent
 NOTICE = ".. Written by docs/build.py from the declarations; change those, then run it again.\n\n"
 MISSING_06 = "-1 stands for \"not known\"."
-MISSING = "-2^63 stands for \"not known\" (the attribute ``missing`` of the HDF5 table says so)."
+MISSING = "%s stands for \"not known\" (the attribute ``missing`` of the HDF5 table says so)."
+CELLS = {"q": "-2^63", "d": "NaN"}      # that, by code
 
 
 def title(text, line):
@@ -53,6 +54,11 @@ def sources():
     return dict({"colmet": "``sampler.py``", "job": "``ending.py``"}, **made)
 
 
+def missing(table):
+    """What stands for "not known" in a table of this release."""
+    return ", of a fraction ".join(cell for code, cell in CELLS.items() if code in table.codes)
+
+
 def switch(table):
     """How the table is switched on or off."""
     return "on; ``--disable-%s``" % table.option if table.default else "``--enable-%s``" % table.option
@@ -64,7 +70,7 @@ def section(table, made):
     instance = ", one for each ``%s``" % table.instance if table.instance else ""
     text = title(table.name, "-") + plain(table.doc) + "\n\n"
     text += "Scope: %s%s. %s. " % (rows, instance, switch(table).capitalize() if table.default else switch(table))
-    text += (MISSING_06 if table.legacy else MISSING) + "\n"
+    text += (MISSING_06 if table.legacy else MISSING % missing(table)) + "\n"
     if table.name not in made:
         text += "This release decodes and stores the table, but has no source that makes it.\n"
     if table.involved_jobs:

@@ -57,7 +57,8 @@ def test_new_tables_have_the_header_then_metrics_as_declared(table):
     made = layout(table)
     names = ["time", "hostname", "job", "session", "sequence", "row"] + [table.instance] * bool(table.instance)
     assert list(made.dtype.names) == names + [metric.name for metric in table.metrics]
-    assert {made.dtype[metric.name] for metric in table.metrics if metric.code == "q"} == {numpy.dtype("<i8")}
+    cells = {"q": numpy.dtype("<i8"), "d": numpy.dtype("<f8")}
+    assert [made.dtype[metric.name] for metric in table.metrics] == [cells[metric.code] for metric in table.metrics]
     units = json.loads(made.attributes["units"])
     assert units == dict({"time": "ns"}, **{metric.name: metric.unit for metric in table.metrics})
     assert made.attributes["missing"] == MISSING and made.attributes["doc"] == table.doc

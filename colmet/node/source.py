@@ -2,9 +2,10 @@
 import threading
 
 from colmet.common.schema import JOB
-from colmet.node.clock import Meter, boottime, next_boundary
+from colmet.node.clock import SECOND, Meter, boottime, next_boundary
 
 NEVER = 2 ** 63 - 1
+OLDEST = 60 * SECOND    # age from which on the rows of a slow source are not given any more, or that of 3 periods
 
 
 class Source:
@@ -74,7 +75,7 @@ class SlowSource(Source):
         self._thread = None
 
     def rows(self, guard, jobs):
-        """The latest rows, {} before the first reading is done."""
+        """The latest rows, {} before the first reading is done, and where a reading hangs."""
         if self.shed:
             return {}
         self._jobs = jobs
@@ -83,7 +84,7 @@ class SlowSource(Source):
             self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
             self._thread.start()
         self.age = 0 if self._read_at is None else boottime() - self._read_at
-        return self._latest
+        return self._latest if self.age <= max(OLDEST, 3 * self.period) else {}
 
     def close(self):
         """Let the thread end after its reading; it closes the backend itself."""

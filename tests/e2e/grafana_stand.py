@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+import heat_tree
 import perf_jobs
 import shapes
 import stored
@@ -30,8 +31,8 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-ENERGY = ("--enable-RAPL", "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup",
-          "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--disable-taskstats", "--disable-procstats", "--disable-account",
+           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -40,7 +41,7 @@ class Stand:
     def __init__(self, servers, prefix, folder, seconds):
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
-        self.machine = Powercap(folder / "machine")     # whose energy all nodes measure
+        self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -54,7 +55,7 @@ class Stand:
             collectors = [self._collector(name, ports[name]) for name in self.servers]
             nodes = [self._node(host, name, ports[name], *ENABLED, "--cpuset_rootpath", roots[host].path)
                      for host in HOSTS for name in self.servers]
-            nodes += [self._node(host, name, ports[name], *ENERGY, "--root", self.machine.root, part="energy")
+            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root, part="machine")
                       for host in HOSTS for name in self.servers]
             counting, worker = self._count(ports)
             for name in self.servers:
