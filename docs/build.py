@@ -56,7 +56,7 @@ def sources():
 
 def missing(table):
     """What stands for "not known" in a table of this release."""
-    return ", of a fraction ".join(cell for code, cell in CELLS.items() if code in table.codes)
+    return " or ".join(cell for code, cell in CELLS.items() if code in table.codes)
 
 
 def switch(table):
