@@ -116,7 +116,7 @@ def test_a_sensor_that_says_it_is_broken_is_missing(tmp_path, opened, caplog):
 
 
 def test_a_device_that_is_asleep_is_not_woken(tmp_path, opened, caplog):
-    """Its file is one that nobody may read: were it opened, it would be told."""
+    """Its file would say EIO: were it read, that would be told."""
     state = tmp_path / "sys" / "devices" / "pci0000:00" / "0000:03:00.0" / "power" / "runtime_status"
     write(state, "suspended")
     folder = chip(tmp_path, 0, "amdgpu", "pci0000:00/0000:03:00.0", temp1_label="edge", temp1_crit=100000)

@@ -1,5 +1,5 @@
-"""Temperatures as the kernel's own drivers show them, in a guest: an ACPI zone that moves, and disks of NVMe of which one
-is unplugged (``inside/heat.py``)."""
+"""Temperatures as the kernel's own drivers show them, in a guest: an ACPI zone that moves, and disks of NVMe of which
+one is unplugged (``inside/heat.py``)."""
 import json
 from pathlib import Path
 
