@@ -1,5 +1,6 @@
 """The source of temperatures on the kernel of a guest: what it gives of a zone and of two disks, one of which is
-unplugged and comes back. Goes to /out/heat.json: for each step the rows, and what the kernel's files said before and after.
+unplugged and comes back. Goes to /out/heat.json: for each step the rows, and what the kernel's files said before and
+after.
 """
 import json
 import sys
