@@ -34,8 +34,8 @@ int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int
                   const struct files_field *fields, int count, int64_t *cells);
 
 /* Many sets of the same `number` files, of each of which the same `count` fields are wanted. Where `after` is -1 for a
- * file, it is always read; else when the file of that place, itself or one before it, had other numbers at its last
- * reading than at the one before, or when it was not read itself for `patience`, in the units of `now`. */
+ * file, it is always read; else when it or the file of that place, itself or one before it, had other numbers at its
+ * last reading than at the one before, or when it was not read for `patience`, in the units of `now`. */
 struct files_sets {
     int32_t number, count, width;       /* `width` numbers make a row */
     int64_t patience;

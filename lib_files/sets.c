@@ -10,7 +10,8 @@ static int is_wanted(const struct files_sets *sets, int file, size_t first, int6
 {
     int after = sets->after[file];
 
-    return all || after < 0 || sets->changed[first + after] || now >= sets->due[first + file];
+    return all || after < 0 || sets->changed[first + after] || sets->changed[first + file]
+        || now >= sets->due[first + file];
 }
 
 /* Reads one file into its cells, and notes whether they changed. Returns 0, or -errno, on which they stay. */

@@ -182,13 +182,31 @@ def test_what_seldom_changes_is_seldom_read_but_at_the_end(counters, tmp_path, m
     assert counters.read_all([job])[job][METRICS.index("pids_limit")] == 7
 
 
-def test_a_peak_that_is_not_read_is_at_least_what_there_is(counters, tmp_path, monkeypatch):
+def test_peaks_are_read_when_what_they_are_of_changes(counters, tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "boottime", lambda: SECOND)
     job = made_of(tree(tmp_path / "job", V2))
     counters.read([job])
     counters.read([job])
-    tree(tmp_path / "job", {"pids.current": "24\n", "pids.peak": "25\n"})
-    assert known(counters, job)["pids_peak"] == 24
+    tree(tmp_path / "job", {"pids.peak": "26\n"})
+    assert known(counters, job)["pids_peak"] != 26
+    tree(tmp_path / "job", {"pids.current": "24\n"})
+    assert known(counters, job)["pids_peak"] == 26
+
+
+def test_pressure_is_read_when_the_job_used_cpu_time_and_as_long_as_it_grows(counters, tmp_path, monkeypatch):
+    def waited(total, **others):
+        tree(tmp_path / "job", dict({"io.pressure": "some avg10=0.00 total=%d\n" % total}, **others))
+        return known(counters, job)["io_some"]
+
+    monkeypatch.setattr(sets, "boottime", lambda: SECOND)
+    job = made_of(tree(tmp_path / "job", V2))
+    counters.read([job])
+    at_rest = known(counters, job)["io_some"]
+    assert waited(at_rest + 10) == at_rest
+    assert waited(at_rest + 20, **{"cpu.stat": "usage_usec 1700000\n"}) == at_rest + 20
+    assert waited(at_rest + 30) == at_rest + 30
+    assert waited(at_rest + 30) == at_rest + 30
+    assert waited(at_rest + 40) == at_rest + 30
 
 
 def test_more_can_be_wanted_later(tmp_path):

@@ -27,8 +27,6 @@ _FOLDS = [max if metric.fold == "max" else lambda one, other: one + other for me
 _LASTING = [metric.kind == COUNTER or metric.fold == "max" for metric in TABLE.metrics]     # when a cgroup is gone
 _LIMIT = METRICS.index("memory_limit")
 _UNLIMITED = 2 ** 62            # v1 has no word for it, but a number of pages just below 2^63 bytes
-_PEAKS = [(METRICS.index(now), METRICS.index(most)) for now, most in
-          (("memory_current", "memory_peak"), ("pids", "pids_peak"))]
 _SHARE = 3, 4                   # of all files that this process may open, those that may be kept here
 
 
@@ -135,9 +133,6 @@ class Counters:
         rows, faults = self._sets.read(array("i", [group.place for group in groups]), everything)
         for group, row in zip(groups, rows):
             group.row = row
-            for now, most in _PEAKS:            # the watermark may be of a reading before
-                if MISSING < row[most] < row[now]:
-                    row[most] = row[now]
         for place, file in faults:
             groups[place].lose(file)
         return {job: _row(each) for job, each in zip(jobs, followed) if each.groups}

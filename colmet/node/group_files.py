@@ -17,8 +17,8 @@ _RAN = "cpuacct.usage"
 class File(NamedTuple):
     """`name` in the directory of a `controller` of v1, or of V2; `numbers` are (metric, then what follows in
     `colmet.node.numbers.Field`). With `after`, the name of a file of the same controller or of V1's CPU time, it is
-    read when the numbers of that one have changed; with ITSELF, which is for what seldom does, when its own had changed
-    at the reading before; and every SELDOM_NS. A cgroup that used no CPU time has done nothing."""
+    read when the numbers of that one have changed, and again as long as its own do; with ITSELF, which is for what
+    seldom does, only so; and all every SELDOM_NS. A cgroup that used no CPU time has done nothing new."""
     controller: str
     name: str
     numbers: Tuple
@@ -32,7 +32,7 @@ def _one(controller, name, metric, after=""):
 def _pressure(resource):
     """"some avg10=0.06 avg60=0.21 avg300=0.99 total=8537362", and "full" (Documentation/accounting/psi.rst)."""
     return File(V2, resource + ".pressure", tuple(("%s_%s" % (resource, line), "total", 0, 0, line)
-                                                  for line in ("some", "full")), ITSELF)
+                                                  for line in ("some", "full")), "cpu.stat")
 
 
 def _io(name, kind):
@@ -44,19 +44,19 @@ def _io(name, kind):
 FILES = (
     _one("cpuacct", _RAN, "cpu"),
     File("cpuacct", "cpuacct.stat", (("user", "user", 0, _CLOCK), ("system", "system", 0, _CLOCK)), _RAN),
-    File("cpu", "cpu.stat", tuple((name, name) for name in ("nr_periods", "nr_throttled", "throttled_time")), ITSELF),
+    File("cpu", "cpu.stat", tuple((name, name) for name in ("nr_periods", "nr_throttled", "throttled_time")), _RAN),
     _one("memory", "memory.usage_in_bytes", "memory_current"),
     File("memory", "memory.stat", (
         ("memory_anon", "total_rss"), ("memory_file", "total_cache"), ("memory_shmem", "total_shmem"),
         ("swap", "total_swap"), ("memory_limit", "hierarchical_memory_limit")), "memory.usage_in_bytes"),
     _one("memory", "memory.max_usage_in_bytes", "memory_peak", "memory.usage_in_bytes"),
     _one("memory", "memory.kmem.usage_in_bytes", "memory_kernel", "memory.usage_in_bytes"),
-    _one("memory", "memory.failcnt", "memory_limit_hits", ITSELF),
-    File("memory", "memory.oom_control", (("oom_kill", "oom_kill"),), ITSELF),
+    _one("memory", "memory.failcnt", "memory_limit_hits", "memory.usage_in_bytes"),
+    File("memory", "memory.oom_control", (("oom_kill", "oom_kill"),), "memory.usage_in_bytes"),
     _io("io_service_bytes", "_bytes"),
     _io("io_serviced", "s"),
     _one("pids", "pids.current", "pids"),
-    _one("pids", "pids.peak", "pids_peak", ITSELF),
+    _one("pids", "pids.peak", "pids_peak", "pids.current"),
     _one("pids", "pids.max", "pids_limit", ITSELF),
     File(V2, "cpu.stat", (
         ("cpu", "usage_usec", 0, _USEC), ("user", "user_usec", 0, _USEC), ("system", "system_usec", 0, _USEC),
@@ -68,11 +68,12 @@ FILES = (
     _one(V2, "memory.peak", "memory_peak", "memory.current"),
     _one(V2, "memory.max", "memory_limit", ITSELF),
     _one(V2, "memory.swap.current", "swap", "memory.current"),
-    File(V2, "memory.events", (("memory_limit_hits", "max"), ("oom", "oom"), ("oom_kill", "oom_kill")), ITSELF),
+    File(V2, "memory.events", (("memory_limit_hits", "max"), ("oom", "oom"), ("oom_kill", "oom_kill")),
+         "memory.current"),
     File(V2, "io.stat", (("io_read_bytes", "rbytes"), ("io_write_bytes", "wbytes"), ("io_reads", "rios"),
                          ("io_writes", "wios"))),
     _one(V2, "pids.current", "pids"),
-    _one(V2, "pids.peak", "pids_peak", ITSELF),
+    _one(V2, "pids.peak", "pids_peak", "pids.current"),
     _one(V2, "pids.max", "pids_limit", ITSELF),
     _pressure("cpu"),
     _pressure("memory"),

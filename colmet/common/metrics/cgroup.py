@@ -2,8 +2,8 @@
 
 From cgroup v1 or v2 or both (Documentation/admin-guide/cgroup-v1/ and cgroup-v2.rst of the kernel). What no
 controller of this machine gives is missing, and so is a limit where there is none. Several cgroups of a job are added.
-Limits and hits of them, throttling, pressure and pids_peak are read at each sample while they change, else every 30 s;
-what changes only with CPU time or memory, after these have. At a job's end all is read.
+Limits, and what a job at rest does not change, as pressure and throttling, memory.stat and its events, are read at each
+sample while they or its CPU time, memory or pids change, and else every 30 s. At a job's end all is read.
 """
 from colmet.common.schema import JOB, Table, counter, gauge
 
