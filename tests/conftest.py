@@ -1,6 +1,7 @@
 """What all tests share: markers, skips that are printed with their reason, and Colmet 0.6.10 to compare with.
 
-    slow      takes long: run on the checkout's own Python only; so is what is in e2e/, save `EVERYWHERE`
+    slow      takes long, or is alike on each Python: run on the checkout's own only; so is what is in e2e/, save
+              `EVERYWHERE`
     system    installs packages or starts system services: run by ``make test SYSTEM=1`` only
     root      needs root, for taskstats, cgroups or a change of user
 
@@ -20,7 +21,7 @@ import pytest
 from checkout import CHECKOUT, expected, unexpected
 
 MARKERS = {
-    "slow": "takes long",
+    "slow": "takes long, or is alike on each Python",
     "system": "installs packages or starts system services",
     "root": "needs root",
     "xdist_group": "one worker takes all tests of this name",

@@ -86,6 +86,7 @@ def test_with_a_compiler_it_installs_the_helpers(source, tmp_path):
     assert names == {"_taskstats", "_files", "_account", "_perf_hw", "_rapl"}
 
 
+@pytest.mark.slow
 def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_path):
     needs_compiler()
     build = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
@@ -104,6 +105,7 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     assert {"_taskstats", "_files", "_account", "_perf_hw", "_rapl"} <= helpers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("helper", HELPERS)
 def test_it_compiles_without_a_warning_and_bears_damaged_input_under_sanitizers(helper, tmp_path):
     needs_compiler()

@@ -12,6 +12,7 @@ import pytest
 import colmet
 from checkout import CHECKOUT, unexpected
 
+pytestmark = pytest.mark.slow
 SKIPPED = {".git", ".venv", ".cache", ".pytest_cache", "__pycache__", "build", "dist", "colmet.egg-info"}
 HEAVY = {"numpy", "tables", "h5py", "requests"}     # what the node process must not import
 SHARED = {"TABLE", "TABLES", "OPTIONS", "NAMES", "RETIRED", "HERE", "SLOW"}    # names that every module of a kind has
