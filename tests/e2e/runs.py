@@ -53,11 +53,12 @@ class Place:
         """The pid of the running daemon `name` ("node", "collector") of a run here, once there is one."""
         return wait_for(lambda: next(iter(self.processes("colmet.%s.main" % name)), None), 60, name)
 
-    def samples(self, job):
-        """In how many batches that the collector of a run here has taken the job of this id has a row."""
+    def samples(self, job=None):
+        """In how many batches that the collector of a run here has taken the job of this id has a row; None: any job,
+        the node's own rows left out."""
         [journal] = self.temporary.glob("colmet-*/journal")
-        return sum(str(job) in (batch.jobs[row[0]]["job"] for block in batch.blocks for row in block)
-                   for batch in batches(journal))
+        sampled = [{batch.jobs[row[0]]["job"] for block in batch.blocks for row in block} for batch in batches(journal)]
+        return sum(bool(jobs - {"0"}) if job is None else str(job) in jobs for jobs in sampled)
 
     def processes(self, *words):
         """Pids of processes whose command line names the temporary folder and each of `words`."""

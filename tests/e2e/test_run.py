@@ -101,6 +101,7 @@ def test_a_killed_node_costs_figures_but_neither_command_nor_file(place):
     script = "touch ready; while [ ! -e go ]; do sleep 0.1; done; echo done; exit 4"
     with place.start("run", "-s", "0.2", "sh", "-c", script) as process:
         wait_for((place.cwd / "ready").exists, 60, "command")
+        wait_for(place.samples, 60, "sample")           # else there is nothing for a file
         os.kill(place.daemon("node"), signal.SIGKILL)
         time.sleep(0.3)
         (place.cwd / "go").touch()
