@@ -12,6 +12,7 @@ from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
 from colmet.node.log import Faults
 from colmet.node.rapl_zones import CORE, DRAM, PACKAGE, PSYS, UNCORE, Reading, Zone
+from colmet.node.sysfs import text
 
 PMU = perf_events.DEVICES / "power"
 EVENTS = {"energy-pkg": PACKAGE, "energy-cores": CORE, "energy-gpu": UNCORE, "energy-ram": DRAM, "energy-psys": PSYS}
@@ -91,7 +92,7 @@ def packages(root, numbers):
     found = []
     for cpu in numbers:
         topology = root / "sys" / "devices" / "system" / "cpu" / ("cpu%d" % cpu) / "topology"
-        found.append((cpu, _text(topology / "physical_package_id") or "0", _text(topology / "die_id") or "0"))
+        found.append((cpu, text(topology / "physical_package_id") or "0", text(topology / "die_id") or "0"))
     of = Counter(package for _, package, _ in found)
     return [(cpu, "package-%s-die-%s" % (package, die) if of[package] > 1 else "package-%s" % package)
             for cpu, package, die in found]
@@ -105,15 +106,7 @@ def _zone(part, package):
 
 def _step(path):
     """uJ of a step of the event `path`; raises ValueError."""
-    unit = _text(path.with_name(path.name + ".unit")) or UNIT
+    unit = text(path.with_name(path.name + ".unit")) or UNIT
     if unit != UNIT:
         raise ValueError("%s is in %s" % (path, unit))
-    return float(_text(path.with_name(path.name + ".scale"))) * UJ
-
-
-def _text(path):
-    """The text in the file, "" where it cannot be read."""
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    return float(text(path.with_name(path.name + ".scale"))) * UJ

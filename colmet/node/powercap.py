@@ -6,7 +6,6 @@ enough: `interval` says how often, at the greatest power that is plausible.
 """
 import errno
 import os
-import re
 from pathlib import Path
 
 from colmet.common.schema import MISSING
@@ -17,6 +16,7 @@ from colmet.node.log import Faults
 from colmet.node.numbers import Field, in_c
 from colmet.node.powercap_zone import Counted
 from colmet.node.rapl_zones import zone_of
+from colmet.node.sysfs import natural, number, text
 
 MOST_POWER = "constraint_0_max_power_uw"
 CLASS = Path("sys/class/powercap")
@@ -89,8 +89,8 @@ class Powercap:
         """Yield (`Zone`, `Counted`) of each that can be read."""
         for zone, path in zones(folder).items():
             energy = path / "energy_uj"
-            span = _number(path / "max_energy_range_uj")
-            watts = max(MOST_WATTS.get(zone.kind, WATTS), (_number(path / MOST_POWER) or 0) // 10 ** 6)
+            span = number(path / "max_energy_range_uj")
+            watts = max(MOST_WATTS.get(zone.kind, WATTS), (number(path / MOST_POWER) or 0) // 10 ** 6)
             longest = span * 1000 // watts if span else None        # uJ / W is us
             if longest and longest < SHORTEST:
                 self.lacks[zone.name] = SHORT % (span, path)
@@ -114,7 +114,7 @@ def zones(folder):
         if not (path / "energy_uj").exists():
             continue
         above = entries.get(entry.rpartition(":")[0])
-        zone = zone_of(_text(path / "name") or entry, _text(above / "name") if above else "")
+        zone = zone_of(text(path / "name") or entry, text(above / "name") if above else "")
         if drivers.setdefault(zone.name, driver) == driver:
             found[zone._replace(name="%s (%s)" % (zone.name, entry)) if zone in found else zone] = path
     return {zone: found[zone] for zone in sorted(found, key=lambda zone: natural(zone.name))}
@@ -131,22 +131,3 @@ def _entries(folder, before=""):
             if ":" in name:
                 yield name, folder / name
             yield from _entries(folder / name, name + ":")
-
-
-def natural(text):
-    """A key for sorting by the numbers in `text`."""
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", text)]
-
-
-def _text(path):
-    """The text in the file, "" where it cannot be read."""
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _number(path):
-    """The number in the file, None where there is none."""
-    text = _text(path)
-    return int(text) if text.isdecimal() else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.powercap import natural
+from colmet.node.sysfs import natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
 ZONE = re.compile(r"thermal_zone(\d+)")
