@@ -10,8 +10,10 @@ import time
 import pytest
 
 from colmet.common.metrics import TABLES
-from e2e.collectors import Native, Old
+from e2e.collectors import Old
 from e2e.programs import Program, wait_for
+
+pytest_plugins = ("senders",)
 
 
 @pytest.fixture
@@ -26,19 +28,6 @@ def start(tmp_path):
     yield node
     for each in nodes:
         each.__exit__()
-
-
-@pytest.fixture
-def native(tmp_path):
-    """Starts collectors on the native address; they are closed after the test."""
-    peers = []
-
-    def collector(**options):
-        peers.append(Native("ipc://%s/c.native" % tmp_path, **options))
-        return peers[-1]
-    yield collector
-    for each in peers:
-        each.close()
 
 
 @pytest.fixture
