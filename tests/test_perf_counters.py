@@ -10,8 +10,8 @@ import pytest
 import perf_jobs
 from colmet.common.mounts import Mount
 from colmet.node.job import Job
-from colmet.node.perf_counters import Counters, directory
-from colmet.node.perf_events import find
+from colmet.node.perf.counters import Counters, directory
+from colmet.node.perf.events import find
 from loads import wait_for
 from perf_worker import TICK, Worker, lost
 

@@ -3,7 +3,7 @@ import pytest
 
 import perf_tree
 from colmet.node.backends import Unavailable
-from colmet.node.perf_events import BY_NAME, NAMES_06, Event, event_fault, find, numbers
+from colmet.node.perf.events import BY_NAME, NAMES_06, Event, event_fault, find, numbers
 
 OF_06 = {       # name: (type, config) as lib_perf_hw of 0.6 gave them to the kernel
     "cpu_cycles": (0, 0), "instructions": (0, 1), "cache_references": (0, 2), "cache_misses": (0, 3),

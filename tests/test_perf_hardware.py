@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from colmet.node import perf_counters
+from colmet.node.perf import counters as perf_counters
 from colmet.node.job import Cgroup, Job
-from colmet.node.perf_counters import Counters
-from colmet.node.perf_events import Event
-from colmet.node.perf_groups import Group, Refused
+from colmet.node.perf.counters import Counters
+from colmet.node.perf.events import Event
+from colmet.node.perf.groups import Group, Refused
 
 MS = 10 ** 6
 CORES = [Event(name, "cpu", 0, (number, 0, 0)) for number, name in enumerate("abcde")]

@@ -14,7 +14,7 @@ from colmet.common.wire06 import encode
 from colmet.node.backends import Unavailable
 from colmet.node.backends.perfhw import Backend, refusal
 from colmet.node.draft import Draft
-from colmet.node.perf_events import Event, find
+from colmet.node.perf.events import Event, find
 
 HERE = Path("/")
 SIX = ["page_faults", "task_clock", "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj"]

@@ -11,7 +11,7 @@ import pytest
 
 from checkout import CHECKOUT
 from colmet.node.backends import Unavailable, rapl
-from colmet.node.power_pmu import PowerPmu
+from colmet.node.rapl.power_pmu import PowerPmu
 from energy_tree import Powercap, power_pmu
 from loads import descriptors
 

@@ -15,7 +15,7 @@ from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
-from colmet.node.perf_events import DEFAULT_EVENTS, event_fault
+from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
 
 PROGRAM = "colmet-node"
 CHECK = "check"             # the one command that it has

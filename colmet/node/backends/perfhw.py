@@ -1,4 +1,4 @@
-"""Counters of processors and of the kernel for each job (`colmet.node.perf_counters`), those of --perfhw-list: a row
+"""Counters of processors and of the kernel for each job (`colmet.node.perf.counters`), those of --perfhw-list: a row
 for each of them in `perf`, and the first five in the columns of 0.6, `perfhwstats_default`.
 
 A job whose cgroups cannot be counted has no row of the former.
@@ -10,8 +10,8 @@ from colmet.common.metrics import perf, perfhw
 from colmet.node import mapping
 from colmet.node.backends import Unavailable
 from colmet.node.log import TELL, log
-from colmet.node.perf_counters import Counters
-from colmet.node.perf_events import CPU, find
+from colmet.node.perf.counters import Counters
+from colmet.node.perf.events import CPU, find
 
 TABLES = (perfhw.TABLE, perf.TABLE)
 COLUMNS = len(perfhw.TABLE.metrics)

@@ -1,5 +1,5 @@
-"""Energy of the RAPL zones of the node, from powercap (`colmet.node.powercap`) or the PMU "power"
-(`colmet.node.power_pmu`): a row for each zone in `rapl`, and 0.6's columns in `RAPLstats_default`.
+"""Energy of the RAPL zones of the node, from powercap (`colmet.node.rapl.powercap`) or the PMU "power"
+(`colmet.node.rapl.power_pmu`): a row for each zone in `rapl`, and 0.6's columns in `RAPLstats_default`.
 
 A thread reads powercap beside the ticks, often enough that no counter begins anew unseen.
 """
@@ -10,10 +10,10 @@ from colmet.common.metrics import rapl, rapl06
 from colmet.node import mapping
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND, boottime
-from colmet.node.power_pmu import PowerPmu
-from colmet.node.powercap import Powercap
-from colmet.node.rapl_columns import csv, slots, used, values
-from colmet.node.rapl_zones import summed
+from colmet.node.rapl.power_pmu import PowerPmu
+from colmet.node.rapl.powercap import Powercap
+from colmet.node.rapl.columns import csv, slots, used, values
+from colmet.node.rapl.zones import summed
 
 TABLES = (rapl06.TABLE, rapl.TABLE)
 READERS = (Powercap, PowerPmu)

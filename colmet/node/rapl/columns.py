@@ -1,7 +1,7 @@
 """The 24 columns of 0.6's RAPLstats_default: for each of the first four packages its package, core and dram zone, and
 for each of these the energy since the sample before and the range of its counter. uncore and psys have no column.
 """
-from colmet.node.rapl_zones import CORE, DRAM, PACKAGE
+from colmet.node.rapl.zones import CORE, DRAM, PACKAGE
 
 KINDS = (PACKAGE, CORE, DRAM)
 PAIRS = 12                              # of columns

@@ -14,8 +14,8 @@ from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
 from colmet.node.log import Faults
 from colmet.node.numbers import Field, in_c
-from colmet.node.powercap_zone import Counted
-from colmet.node.rapl_zones import zone_of
+from colmet.node.rapl.powercap_zone import Counted
+from colmet.node.rapl.zones import zone_of
 from colmet.node.sysfs import natural, number, text
 
 MOST_POWER = "constraint_0_max_power_uw"

@@ -7,7 +7,7 @@ from typing import NamedTuple, Tuple
 
 from colmet.common.schema import MISSING
 from colmet.node import compiled
-from colmet.node.perf_events import numbers
+from colmet.node.perf.events import numbers
 
 ALL_TASKS = -1              # in place of a cgroup
 _SHARE = 1, 5               # of all files that this process may open, those that may be kept here
@@ -32,7 +32,7 @@ class Refused(OSError):
 
 
 class Groups:
-    """Those of `events` (`colmet.node.perf_events.Event`). Raises Unavailable where lib_perf_hw was not built."""
+    """Those of `events` (`colmet.node.perf.events.Event`). Raises Unavailable where lib_perf_hw was not built."""
 
     def __init__(self, root, events):
         helper = compiled.load("_perf_hw")

@@ -12,7 +12,7 @@ from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.group import SPENT
 from colmet.node.job import Cgroup
 from colmet.node.log import Faults
-from colmet.node.perf_groups import Groups, Refused
+from colmet.node.perf.groups import Groups, Refused
 
 CONTROLLER = "perf_event"
 STARVED_NS = 100 * MS       # of CPU time without a counter: many turns, for one is some 4 ms
@@ -64,7 +64,7 @@ class Followed:
 
 
 class Counters:
-    """Counts `events` (`colmet.node.perf_events.Event`). Raises Unavailable where lib_perf_hw was not built."""
+    """Counts `events` (`colmet.node.perf.events.Event`). Raises Unavailable where lib_perf_hw was not built."""
 
     def __init__(self, root, events):
         self._root, self._groups, self._faults = root, Groups(root, events), Faults()

@@ -7,11 +7,12 @@ import errno
 import os
 from collections import Counter
 
-from colmet.node import compiled, perf_events
+from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
 from colmet.node.log import Faults
-from colmet.node.rapl_zones import CORE, DRAM, PACKAGE, PSYS, UNCORE, Reading, Zone
+from colmet.node.perf import events as perf_events
+from colmet.node.rapl.zones import CORE, DRAM, PACKAGE, PSYS, UNCORE, Reading, Zone
 from colmet.node.sysfs import text
 
 PMU = perf_events.DEVICES / "power"

@@ -1,7 +1,7 @@
 """The counter of one powercap zone: its file, which is kept open, and the energy that it told since then."""
 import os
 
-from colmet.node.rapl_zones import Reading
+from colmet.node.rapl.zones import Reading
 
 
 class Counted:

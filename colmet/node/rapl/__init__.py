@@ -1,0 +1,1 @@
+"""Energy counters of RAPL: powercap, the PMU "power", and the zones that both give."""
