@@ -3,7 +3,8 @@ import os
 from pathlib import Path
 
 NUMBERS = {"CAP_DAC_OVERRIDE": 1, "CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
-           "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24, "CAP_PERFMON": 38, "CAP_BPF": 39}
+           "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_RESOURCE": 24,
+           "CAP_PERFMON": 38, "CAP_BPF": 39}
 # What does in place of each: the wider ones that hold it.
 WIDER = {"CAP_BPF": "CAP_SYS_ADMIN", "CAP_PERFMON": "CAP_SYS_ADMIN", "CAP_DAC_READ_SEARCH": "CAP_DAC_OVERRIDE"}
 

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import select
+import time
 from collections import Counter
 
 from colmet.common.schedulers import oar
@@ -50,8 +51,7 @@ class Jobs:
         self._next_scan = self._next_look = self._next_check = 0
         self._followed = False
         self._new = False                       # whether what is found now was made while we look on
-        self._facts, self._missing = facts, []
-        self._watches = Watches()
+        self._facts, self._missing, self._watches = facts, [], Watches()
         self.attendant = None                   # `colmet.node.emptied.Emptied`: follows what comes and is emptied
         self._silent_until, self._patterns = boottime() + SCAN_NS, patterns
         patterns = [re.compile(text) for text in patterns]
@@ -150,7 +150,7 @@ class Jobs:
             self._silent_until = None
             self._ids[id] += 1
             self._empty[job] = job.start_boot
-            log.debug("job %s of %s is here", id, job.user or "nobody known")
+            log.debug("job %s of %s is here, found at %.3f", id, job.user or "nobody known", time.time())
         if status is not None:
             made = min(status.st_mtime_ns, status.st_ctime_ns)      # no cgroup file system gives the birth itself
             job.began(job.start_boot - max(0, job.start - made))

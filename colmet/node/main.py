@@ -2,6 +2,7 @@
 import gc
 import os
 import sys
+import threading
 from pathlib import Path
 from zlib import crc32
 
@@ -70,6 +71,7 @@ class Node:
         gc.freeze()         # what is here stays: no collection looks at it again
         notify("READY=1")
         self._tell()
+        _set_nice(self.values.nice)
         self.sender.announce = not self.sender.reached
         self.sampler.run(self._stopped, self.signals.wake, lambda: self._reload(argv))
         notify("STOPPING=1")
@@ -119,6 +121,16 @@ class Node:
         self.sampler.history.close()
         self.emptied.close()
         self.jobs.close()
+
+
+def _set_nice(nice):
+    """Give this thread, which samples, the niceness; one with which it was started stays. Its turns are short, and
+    where jobs have all CPUs it would get them some 100 ms late."""
+    if nice and not os.getpriority(os.PRIO_PROCESS, 0):
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        except PermissionError:
+            log.info("--nice %d: not without CAP_SYS_NICE; going on without", nice)
 
 
 def _delay(values):

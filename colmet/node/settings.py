@@ -50,6 +50,11 @@ def budget_fault(value):
     return "" if 0 <= value <= MOST_BUDGET else "must be from 0 to %d" % MOST_BUDGET
 
 
+def nice_fault(value):
+    """A check of a niceness (setpriority(2))."""
+    return "" if -20 <= value <= 19 else "must be from -20 to 19"
+
+
 def uri_fault(text):
     """A check: "" or why nobody can connect to `text`."""
     if text.startswith("ipc://"):
@@ -109,6 +114,9 @@ OPTIONS = (
     Option(("--cpu-budget",), "most CPU time that colmet-node may take, in per cent of one core: above it, sources "
            "that jobs can do without are left out, and come back when there is room; 0: no limit", 0, number, "%",
            "PERCENT", check=budget_fault),
+    Option(("--nice",), "niceness of the thread that samples, so that a job is found and its end is read in time where "
+           "all CPUs are busy; 0: as colmet-node was started, which also holds where that was not 0", -10, int,
+           metavar="N", check=nice_fault),
     Option(("--hostname",), "name of this node; by default what hostname says", metavar="NAME", check=name_fault),
     Option(("--cluster",), "name of the cluster, where several share a store", "", metavar="NAME",
            check=lambda text: text and name_fault(text)),

@@ -26,6 +26,7 @@ ADMIN, DAC = "CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"
 # What a root to whom nothing is denied is told, and what a user without any right.
 ALL = dict.fromkeys(("job ends", "bpf (tasks)", "netlink (tasks)", "proc (tasks)", "account", "others' I/O"), "on")
 WITHOUT_BPF = {"bpf (tasks)": ("off", "needs %s"), "job ends": ("part", "needs %s")}
+MAYBE = {"CAP_SYS_RESOURCE", "CAP_SYS_NICE"}        # not all that may try the others hold these
 NOT_HELD = {each.name: ("off", each.gives) for each in CAPABILITIES}
 
 
@@ -60,6 +61,7 @@ CASES = {
         "CAP_DAC_READ_SEARCH": NOT_HELD["CAP_DAC_READ_SEARCH"]}, exit=1),
     "dac, but override": Case(("CAP_DAC_READ_SEARCH",), {"CAP_DAC_READ_SEARCH": ("on", "CAP_DAC_OVERRIDE is")}),
     "override": Case((DAC,), {}),
+    "nice": Case(("CAP_SYS_NICE",), {"CAP_SYS_NICE": NOT_HELD["CAP_SYS_NICE"]}),
     "resource": Case(("CAP_SYS_RESOURCE",), {"CAP_SYS_RESOURCE": ("on", "BPF works without")}),
     "all": Case(tuple(NUMBERS), dict(without_bpf("CAP_BPF", "CAP_PERFMON"), **NOT_HELD, **{
         "netlink (tasks)": ("off", "needs CAP_NET_ADMIN"), "account": ("off", "needs CAP_BPF and CAP_PERFMON"),
@@ -71,7 +73,7 @@ def lacking():
     """Which of the capabilities this test may take away it does not have itself."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
     return [name for name, number in NUMBERS.items()
-            if name != "CAP_SYS_RESOURCE" and not int(line.split()[1], 16) >> number & 1]
+            if name not in MAYBE and not int(line.split()[1], 16) >> number & 1]
 
 
 def without(names):
@@ -148,7 +150,7 @@ def test_a_right_that_is_missing_is_told_and_costs_nothing_else(name, root, job,
 
 def promised(case, findings):
     """Each line of `check` is as ever, but for those that the case has, which name what lacks and what to do."""
-    lines = set(NUMBERS).union(ALL, ["job 7"]) - {"CAP_SYS_RESOURCE"}.difference(case.dropped)     # maybe never held
+    lines = set(NUMBERS).union(ALL, ["job 7"]) - MAYBE.difference(case.dropped)
     states = {line: found["state"] for line, found in findings.items() if line in lines}
     assert states == {**ALL, **{line: state for line, (state, _) in case.told.items() if line != "rights"}}
     for line, (state, words) in case.told.items():

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from colmet.common.metrics import TABLES
+from colmet.node.capabilities import held
 from e2e.collectors import Old
 from e2e.programs import Program, wait_for
 
@@ -200,6 +202,22 @@ def test_sighup_reads_the_configuration_again(start, native, tmp_path):
     os.kill(node.pid, signal.SIGHUP)
     peer.serve(lambda: "no such option; did you mean sample-period?; everything stays as it was" in node.errors())
     assert ended(node, peer) == 0
+
+
+def niceness(thread):
+    """Of a thread, by its folder in /proc (proc(5), stat)."""
+    return int((thread / "stat").read_text().rpartition(")")[2].split()[16])
+
+
+@pytest.mark.parametrize("started, arguments, expected", [(0, (), -10), (0, ("--nice", 0), 0), (0, ("--nice", 3), 3),
+                                                          (5, ("--nice", 3), 5)])
+def test_the_thread_that_samples_and_no_other_has_its_niceness(start, native, started, arguments, expected):
+    peer = native()
+    node = start(*arguments, preexec_fn=lambda: os.nice(started))
+    peer.serve(lambda: peer.batches)
+    threads = {each.name: niceness(each) for each in Path("/proc", str(node.pid), "task").iterdir()}
+    assert threads.pop(str(node.pid)) == (expected if expected >= 0 or "CAP_SYS_NICE" in held() else 0)
+    assert threads and set(threads.values()) == {started}
 
 
 def test_the_start_message_and_ready(start, native, tmp_path):

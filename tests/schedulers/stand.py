@@ -8,7 +8,7 @@ import stored
 from colmet.common.metrics.job import END_SOURCES
 from programs import Program, free_port, wait_for
 from schedulers.work import Loads
-from schedulers.watch import Watch
+from schedulers.watch import Watch, found
 
 PATIENCE = 60
 SECOND = 1e9        # ns
@@ -21,7 +21,7 @@ class Stand:
     """`scheduler` runs; `watch` sees what happens to its jobs, by `patterns` of directories; files are in `folder`."""
 
     def __init__(self, scheduler, patterns, folder):
-        self.scheduler, self.loads, self.watch = scheduler, Loads(scheduler), Watch(patterns, folder / "node.err")
+        self.scheduler, self.loads, self.watch = scheduler, Loads(scheduler), Watch(patterns)
         self.file, uri = folder / "new.hdf5", "tcp://127.0.0.1:%d" % free_port()
         self.watch.start()
         self.elastic = elastic_stub.Stub()
@@ -72,11 +72,12 @@ class Stand:
         assert absent - CLOCKS <= row["start"] / SECOND < told[-1].end
         assert told[-1].end - CLOCKS <= row["end"] / SECOND
         assert END_SOURCES[row["end_source"]] == "last sample" or row["end"] / SECOND <= gone + CLOCKS
+        at = found(self.node.errors())[job]
         unseen = os.cpu_count() * sum(each.gone - each.read for each in seen)
         assert row["cpu"] / SECOND <= self.used(job) + unseen + CLOCKS
-        print("%s %s: found %.0f ms after its directory came, first row %.0f ms after it; that went %.0f ms after its "
-              "last task, %.0f ms after the last process of the user; CPU %.1f of %.1f ms, end by %s" % (
-                  name, job, (self.watch.found[job] - came) * 1e3, (first - came) * 1e3, (gone - occupied) * 1e3,
+        print("%s %s: found %.0f to %.0f ms after its directory came, first row %.0f ms after it; that went %.0f ms "
+              "after its last task, %.0f ms after the last process of the user; CPU %.1f of %.1f ms, end by %s" % (
+                  name, job, (at - came) * 1e3, (at - absent) * 1e3, (first - came) * 1e3, (gone - occupied) * 1e3,
                   (gone - told[-1].end) * 1e3, row["cpu"] / 1e6, self.used(job) * 1e3, END_SOURCES[row["end_source"]]))
 
     def check_cpu(self, names):

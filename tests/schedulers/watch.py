@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cgroups import BASE
 
 CPUSET = str(BASE / "cpuset") + "/"
-FOUND = re.compile("job ([0-9]+) of .* is here")
+FOUND = re.compile("job ([0-9]+) of .* is here, found at ([0-9.]+)")
 PAUSE = 0.001       # s between two looks
 
 
@@ -27,12 +27,11 @@ class Seen:
 
 
 class Watch(threading.Thread):
-    """`patterns` are globs of jobs' directories below a hierarchy; `seen` is {path below it: Seen}. `found` is {job:
-    when colmet-node told that it had found it}, by `log`, the file to which it writes."""
+    """`patterns` are globs of jobs' directories below a hierarchy; `seen` is {path below it: Seen}."""
 
-    def __init__(self, patterns, log):
+    def __init__(self, patterns):
         super().__init__(daemon=True)
-        self.seen, self.found, self._log = {}, {}, log
+        self.seen = {}
         self._patterns, self._over = patterns, threading.Event()
         self._before = time.time()      # when the look before began
 
@@ -53,8 +52,6 @@ class Watch(threading.Thread):
             else:
                 seen.gone = seen.gone or time.time()
             seen.cpu = max(seen.cpu, used(BASE / "cpuacct" / name))
-        for job in FOUND.findall(text(self._log)):
-            self.found.setdefault(job, time.time())
         self._before = now
 
     def here(self):
@@ -69,6 +66,11 @@ class Watch(threading.Thread):
         """Look no more."""
         self._over.set()
         self.join()
+
+
+def found(log):
+    """{job: when it was found}, by what colmet-node said in `log`."""
+    return {job: float(at) for job, at in reversed(FOUND.findall(log))}
 
 
 def occupied(top):

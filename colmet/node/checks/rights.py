@@ -31,6 +31,7 @@ CAPABILITIES = (
                ("taskstats_default",)),
     Capability("CAP_SYS_PTRACE", "/proc/PID/io of other users' processes", (jobproc.TABLE.name,)),
     Capability("CAP_DAC_READ_SEARCH", "directories of jobs that only their owner may read", ("jobs",)),
+    Capability("CAP_SYS_NICE", "a turn before the jobs (--nice), which are found late where all CPUs are busy", ()),
     Capability("CAP_SYS_RESOURCE", "locked memory for BPF, which kernels before 5.11 count", ("account",)),
 )
 
