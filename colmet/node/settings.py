@@ -161,7 +161,7 @@ OPTIONS = (
     *_switches(),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
-    Option(("--omnipath",), "infinibandstats_default counts data in units of 8 bytes; not needed for hfi1, which is known",
+    Option(("--omnipath",), "infinibandstats_default counts data in units of 8 bytes; hfi1 is known without it",
            False, bool, group=SOURCES),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
