@@ -5,6 +5,7 @@ For texts in which a word stands before its numbers, as /proc/meminfo, or memory
 import os
 from typing import NamedTuple
 
+from colmet.common.schema import INT_MAX
 from colmet.node import compiled
 
 
@@ -75,3 +76,30 @@ def parse(text, fields):
     cells = helper.ffi.new("int64_t[]", len(fields))
     helper.lib.files_numbers_parse(text, len(text), wanted, len(fields), cells)
     return list(cells)
+
+
+class Firsts:
+    """The number that each of many open files begins with, read in one call of C; `helper` is lib_files."""
+
+    def __init__(self, helper):
+        self._ffi, self._lib = helper.ffi, helper.lib
+        opened = self._ffi.new("struct files **")
+        compiled.check(self._lib.files_open(opened, b"/"))
+        self._files = opened[0]
+        self._fields, self._words = None, ()
+
+    def read(self, fds):
+        """[(number, errno)] of the open files `fds` (list of int; -1: None, 0): None where it begins with no number,
+        or one too great."""
+        if self._fields is None or len(self._fields) != len(fds):
+            self._fields, self._words = in_c(self._ffi, [Field(place, "") for place in range(len(fds))])
+        answers, cells = self._ffi.new("int32_t[]", len(fds)), self._ffi.new("int64_t[]", len(fds))
+        compiled.check(self._lib.files_numbers(self._files, self._ffi.new("int32_t[]", fds), answers, len(fds),
+                                               self._fields, len(fds), cells))
+        return [(cell if 0 <= cell < INT_MAX else None, -answer)
+                for cell, answer in zip(self._ffi.unpack(cells, len(fds)), self._ffi.unpack(answers, len(fds)))]
+
+    def close(self):
+        """Frees the memory; the files are their owner's."""
+        self._lib.files_close(self._files)
+        self._files = self._ffi.NULL

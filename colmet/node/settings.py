@@ -161,8 +161,10 @@ OPTIONS = (
     *_switches(),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
-    Option(("--omnipath",), "infinibandstats_default counts data in units of 8 bytes; hfi1 is known without it",
-           False, bool, group=SOURCES),
+    Option(("--network-interface",), "measure this interface too, which is no hardware: a name, or a pattern as in a "
+           "shell (bond0, 'vlan*', lo); may be given again", (), many="repeat", metavar="PATTERN", group=SOURCES),
+    Option(("--omnipath",), "infinibandstats_default counts data by 8 bytes; hfi1 is known without", False, bool,
+           group=SOURCES),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
            metavar="WORD", group=LATER),

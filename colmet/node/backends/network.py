@@ -1,62 +1,100 @@
-"""Traffic of the node's network ports from sysfs (`colmet.node.ports`): a row for each in `network`, and 0.6's
-columns, those of one InfiniBand or Omni-Path port, in `infinibandstats_default`."""
+"""Traffic of the node's network ports: a row for each in `network`, and those of one port of InfiniBand or Omni-Path,
+as 0.6 had it of perfquery, in `infinibandstats_default`.
+
+An adapter asks its firmware at each reading, and may hang with it: the source has a thread of its own.
+"""
 import time
 
 from colmet.common.metrics import infiniband, network
+from colmet.common.schema import INT_MAX
 from colmet.node.backends import Unavailable
-from colmet.node.ports import FLIT, ports
-from colmet.node.traffic import Traffic
+from colmet.node.clock import SECOND, boottime
+from colmet.node.network.layouts import COUNTERS, DATA, FLIT
+from colmet.node.network.opened import Opened
+from colmet.node.network.ports import CXI, IB, NET, ports
 
 TABLES = (infiniband.TABLE, network.TABLE)
-DATA = 2            # so many of the counters of a port are data, in its own unit
+SLOW = True
+LOOK = 60 * SECOND          # between two looks for ports that are new
+COLUMNS = COUNTERS[:len(infiniband.TABLE.metrics)]
+NONE_THERE = "no network port of hardware in %s, %s nor %s; load the driver of the adapter, or name an interface by " \
+             "--network-interface"
+NO_INFINIBAND = "no port that counts InfiniBand's data in %s; load the driver of the adapter, such as mlx5_ib or hfi1 " \
+                "(--enable-network measures the others)"
 
 
 class Backend:
-    """The ports below `root`, those that come later too. `options.omnipath`: data of 0.6's table are 8 bytes a unit,
-    whatever the device. Raises Unavailable where no port counts."""
+    """The ports below `root`, those that come later too; `options.network_interface` are patterns of interfaces that
+    are no hardware, `options.omnipath`: data of 0.6's table are in flits whatever the device is. Raises Unavailable
+    where there are none."""
 
     def __init__(self, root, options):
-        self._root, self.tables, self._omnipath = root, options.tables, options.omnipath
-        found, self._traffic = ports(root), {}
-        self._first = first(found)
-        if not (found if self._wanted(network.TABLE) else self._first):
-            kind = "network" if self._wanted(network.TABLE) else "InfiniBand or Omni-Path"
-            raise Unavailable("no %s port that counts in %s; is its driver loaded?" % (kind, root / "sys" / "class"))
+        self._root, self.tables, self._options = root, options.tables, options
+        self._opened, self._first, self._due = Opened(), None, 0
+        self._look()
+        found, wanted = self._opened.ports().values(), self._wanted(network.TABLE)
+        self.unfilled = () if any(port.layout.words for port in found) else (infiniband.TABLE.name,)
+        if not found or self.unfilled and not wanted:
+            self.close()
+            reason = next(iter(self.lacks.values()), NONE_THERE % (root / IB, root / CXI, root / NET) if wanted
+                          else NO_INFINIBAND % (root / IB))
+            raise Unavailable(reason)
+
+    @property
+    def lacks(self):
+        """{port: why it cannot be read; what to do}."""
+        return self._opened.lacks
 
     def sample(self, jobs):
-        """A row for each port that is there; the jobs play no part."""
-        found, rows = ports(self._root), {}
-        raw = {name: port.raw() for name, port in found.items()}
+        """A row for each port that is there, of the one table, and one of the other where there is its port."""
+        if boottime() >= self._due or self._opened.lost:
+            self._look()
+        found, rows = self._opened.read(), {}
         if self._wanted(network.TABLE):
-            self._traffic = {name: self._traffic.get(name) or Traffic(time.time_ns()) for name in found}
-            rows[network.TABLE.name] = [(None, name, self._row(port, raw[name])) for name, port in found.items()]
+            rows[network.TABLE.name] = [(None, name, row(reading)) for name, reading in found.items()]
         if self._wanted(infiniband.TABLE):
-            self._first = self._first or first(found)
-            if self._first in found:
-                unit = FLIT if self._omnipath else found[self._first].unit
-                rows[infiniband.TABLE.name] = [(None, "", in_bytes(raw[self._first], unit))]
-            elif self._first:
-                rows[infiniband.TABLE.name] = [(None, "", [None] * 4)]
+            self._first = first(found, self._first) or self._first
+            if self._first:
+                rows[infiniband.TABLE.name] = [(None, "", self._row06(found.get(self._first)))]
         return rows
 
     def close(self):
-        """Nothing stays open."""
+        """Closes all files."""
+        self._opened.close()
 
     def _wanted(self, table):
         return self.tables is None or table.name in self.tables
 
-    def _row(self, port, raw):
-        traffic = self._traffic[port.name]
-        totals = in_bytes(traffic.take(raw), port.unit)
-        return [traffic.since, *totals, traffic.resets, int(port.up), int(port.summed)]
+    def _look(self):
+        found = ports(self._root, self._options.network_interface)
+        if not self._wanted(network.TABLE):
+            found = {name: port for name, port in found.items() if port.layout.words}
+        self._opened.keep(found)
+        self._due = boottime() + LOOK
+
+    def _row06(self, reading):
+        if reading is None:
+            return [None] * len(COLUMNS)
+        unit = FLIT if self._options.omnipath else reading.port.layout.unit
+        return in_bytes(reading.counters[:len(COLUMNS)], unit)
 
 
-def first(found):
-    """Name of the port of 0.6's table, as perfquery takes it: the first whose link is up, else the first; or None."""
-    names = [name for name, port in found.items() if port.infiniband]
-    return next((name for name in names if found[name].up), next(iter(names), None))
+def first(found, before=None):
+    """The name of the port of 0.6's table, None where there is none: as perfquery, the first that is up, InfiniBand
+    goes before Ethernet; that of `before` as long as it is up."""
+    names = [name for name, reading in found.items() if reading.port.layout.words]
+    return min(names, default=None, key=lambda name: (not found[name].up, name != before, found[name].port.ethernet,
+                                                      names.index(name)))
+
+
+def row(reading):
+    """The values of `network`."""
+    totals = in_bytes(reading.traffic.take(reading.counters, time.time_ns()), reading.port.layout.unit)
+    return [reading.traffic.since, *totals, reading.traffic.resets, reading.up, reading.speed,
+            int(not reading.port.again)]
 
 
 def in_bytes(counters, unit):
-    """The four of a port, those of data in bytes."""
-    return [None if value is None else value * (unit if place < DATA else 1) for place, value in enumerate(counters)]
+    """Those in the order of `COUNTERS`, data in bytes; None where one does not fit."""
+    values = [value and value * (unit if name in DATA else 1) for name, value in zip(COUNTERS, counters)]
+    return [None if value is None or value > INT_MAX else value for value in values]
