@@ -224,7 +224,8 @@ def test_the_start_message_and_ready(start, native, tmp_path):
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     channel.bind(str(tmp_path / "notify"))
     channel.settimeout(60)
-    node = start("--enable-lustre", "--ipmipower-cmd", "true", env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify")))
+    node = start("--enable-lustre", "--ipmipower-cmd", "true",
+                 env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify")))
     assert channel.recv(100) == b"READY=1"
     wait_for(lambda: "sends to" in node.errors(), 60, "start message")
     lines = node.errors().splitlines()

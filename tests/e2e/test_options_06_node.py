@@ -16,7 +16,8 @@ from workload import load
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true",
+         "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 

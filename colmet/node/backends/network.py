@@ -8,19 +8,19 @@ import time
 from colmet.common.metrics import infiniband, network
 from colmet.common.schema import INT_MAX
 from colmet.node.backends import Unavailable
-from colmet.node.clock import SECOND, boottime
+from colmet.node.clock import boottime
 from colmet.node.network.layouts import COUNTERS, DATA, FLIT
 from colmet.node.network.opened import Opened
 from colmet.node.network.ports import CXI, IB, NET, ports
+from colmet.node.sysfs import LOOK
 
 TABLES = (infiniband.TABLE, network.TABLE)
 SLOW = True
-LOOK = 60 * SECOND          # between two looks for ports that are new
 COLUMNS = COUNTERS[:len(infiniband.TABLE.metrics)]
 NONE_THERE = "no network port of hardware in %s, %s nor %s; load the driver of the adapter, or name an interface by " \
              "--network-interface"
-NO_INFINIBAND = "no port that counts InfiniBand's data in %s; load the driver of the adapter, such as mlx5_ib or hfi1 " \
-                "(--enable-network measures the others)"
+NO_INFINIBAND = "no port that counts InfiniBand's data in %s; load the driver of the adapter, such as mlx5_ib or " \
+                "hfi1 (--enable-network measures the others)"
 
 
 class Backend:

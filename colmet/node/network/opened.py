@@ -10,10 +10,10 @@ from colmet.node.network.layouts import COUNTERS, FULL
 from colmet.node.network.ports import Port
 from colmet.node.network.traffic import Traffic
 from colmet.node.numbers import Firsts
+from colmet.node.sysfs import GONE
 
 MOST = 64               # ports, at a dozen open files each
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose port is no more
-SWITCHED_OFF = errno.EINVAL                             # what the file `carrier` of an interface says that is
+SWITCHED_OFF = errno.EINVAL     # what the file `carrier` of an interface says that is
 UNREAD = object()       # in the place of a speed
 CLOSED = -1             # in the place of a descriptor
 TOO_MANY = "network: more than %d ports; the others are left out"

@@ -8,12 +8,11 @@ import errno
 import os
 from pathlib import Path
 
-from colmet.common.schema import MISSING
 from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
 from colmet.node.log import Faults
-from colmet.node.numbers import Field, in_c
+from colmet.node.numbers import Firsts
 from colmet.node.rapl.powercap_zone import Counted
 from colmet.node.rapl.zones import zone_of
 from colmet.node.sysfs import natural, number, text
@@ -42,11 +41,7 @@ class Powercap:
         self.zones = list(self._counted)
         if not self.zones:
             raise Unavailable(next(iter(self.lacks.values()), NO_ZONE % (root / CLASS)))
-        self._ffi, self._lib = helper.ffi, helper.lib
-        opened = self._ffi.new("struct files **")
-        compiled.check(self._lib.files_open(opened, os.fsencode(root)))
-        self._files = opened[0]
-        self._fields, self._words = in_c(self._ffi, [Field(place, "") for place in range(len(self.zones))])
+        self._firsts = Firsts(helper)
         self._asleep = clock()[1]
         self.read()
 
@@ -74,16 +69,12 @@ class Powercap:
         """Closes the files."""
         for counted in self._counted.values():
             counted.close()
-        self._lib.files_close(self._files)
-        self._files = self._ffi.NULL
+        self._firsts.close()
 
     def _values(self):
         """(value or None, errno) of each zone."""
-        fds = self._ffi.new("int32_t[]", [counted.descriptor() for counted in self._counted.values()])
-        answers, cells = self._ffi.new("int32_t[]", len(fds)), self._ffi.new("int64_t[]", len(fds))
-        compiled.check(self._lib.files_numbers(self._files, fds, answers, len(fds), self._fields, len(fds), cells))
-        return [(None if cell == MISSING else cell, errno.ENODEV if fd < 0 else -answer)
-                for fd, answer, cell in zip(fds, answers, cells)]
+        fds = [counted.descriptor() for counted in self._counted.values()]
+        return [(value, errno.ENODEV if fd < 0 else code) for fd, (value, code) in zip(fds, self._firsts.read(fds))]
 
     def _open(self, folder):
         """Yield (`Zone`, `Counted`) of each that can be read."""
