@@ -30,6 +30,9 @@ class Network:
         place = self.classes / "infiniband" / name / "ports" / str(port)
         for file, value in zip(names, values):
             write(place / folder / file, value)
+        for file in IB_FAULTS if folder == "counters" else ():
+            if not (place / folder / file).exists():
+                write(place / folder / file, 0)
         known = dict({"state": "4: ACTIVE", "link_layer": "InfiniBand", "rate": "100 Gb/sec (4X EDR)"}, **said)
         for file, value in known.items():
             write(place / file, value)

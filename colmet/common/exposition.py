@@ -16,6 +16,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNITS = {               # unit of a metric: what its name ends in, and what a value is multiplied and divided by
     "count": ("", 1, 1), "tasks": ("", 1, 1), "pages": ("pages", 1, 1),
     "bytes": ("bytes", 1, 1), "kB": ("bytes", 1024, 1), "KiB": ("bytes", 1024, 1), "MiB": ("bytes", 2 ** 20, 1),
+    "bytes/s": ("bytes_per_second", 1, 1),
     "s": ("seconds", 1, 1), "us": ("seconds", 1, 10 ** 6), "ns": ("seconds", 1, 10 ** 9),
     "USER_HZ": ("seconds", 1, 100),             # a constant of the kernel's interface (time(7))
     "MB-us": ("megabyte_seconds", 1, 10 ** 6),

@@ -12,6 +12,7 @@ VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
+PORTS = "network"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -149,6 +150,12 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
           note="A package holds its cores, the platform (psys) the packages; memory is beside its package."),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
+    Panel("How much goes through its network ports?", (
+        Series(PORTS, "sent", "sent:"), Series(PORTS, "received", "received:")), ("port",), 20,
+        note="`speed` of the same table is what the link carries; of ports whose `summed` is 0 another counts the same."),
+    Panel("Is one of its links bad?", (
+        Series(PORTS, "send_errors", "not sent:", INCREASE), Series(PORTS, "receive_errors", "lost:", INCREASE),
+        Series(PORTS, "link_downs", "went down:", INCREASE)), ("port",), 20, alarm=1, label="packets, or times"),
 ), one_node=True)
 
 ITSELF = Board("colmet-self", "Colmet: itself", "Whether Colmet is complete, and what it costs.", ("host",), (

@@ -16,6 +16,7 @@ import shapes
 import stored
 from energy_tree import Powercap
 from jobs import Root
+from network_tree import Network
 from perf_worker import Worker
 from programs import Program, free_port, wait_for
 from workload import cpu, fields, settle
@@ -31,8 +32,9 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--disable-taskstats", "--disable-procstats", "--disable-account",
-           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-network", "--disable-taskstats", "--disable-procstats",
+           "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
+           "--account-pins", "")
 
 
 class Stand:
@@ -42,6 +44,7 @@ class Stand:
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
+        self.network = Network(self.machine.root)                          # and whose traffic
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -109,6 +112,7 @@ class Stand:
             self.exact[job.number, host] = dict(fields(process.pid, "io"), **fields(process.pid, "status"),
                                                 cpu=cpu([process.pid]))
         self.machine.use(package_0=95, package_0__dram=7)
+        self.network.interface("eth0", 10 ** 7, 3 * 10 ** 7, 10 ** 4, 10 ** 4)
         self._rows(2)
         for host, job, process in running:
             process.stdin.close()
