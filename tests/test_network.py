@@ -37,6 +37,7 @@ def test_every_port_of_hardware_is_there_in_bytes_and_nothing_is_counted_twice(t
     tree.slingshot("cxi0", 1000, 2000)
     source = opened(tmp_path)
     before = rows(source)
+    assert source.reader == "Omni-Path and InfiniBand and Slingshot and Ethernet"
     assert list(before) == ["hfi1_0/1", "mlx5_0/1", "cxi0", "eth0", "hsn0", "ib0"]
     assert all(traffic(row) == [0] * 4 for row in before.values())
     tree.adapter("mlx5_0", 1111111112, 2222222224, 33333336, 44444448)

@@ -72,6 +72,11 @@ def name_fault(text):
     return "" if len(text.encode("utf-8", "replace")) <= MAX_NAME else "must be at most %d bytes" % MAX_NAME
 
 
+def interface_fault(text):
+    """A check of a pattern for names of interfaces, which have neither blanks nor slashes (dev_valid_name)."""
+    return "" if text and not re.search(r"[\s/]", text) else "must be a name or pattern without blanks and slashes"
+
+
 def one_of(*words):
     """A check: the value must be one of `words`."""
     return lambda value: "" if value in words else "must be " + " or ".join(words)
@@ -162,7 +167,8 @@ OPTIONS = (
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
     Option(("--network-interface",), "measure this interface too, which is no hardware: a name, or a pattern as in a "
-           "shell (bond0, 'vlan*', lo); may be given again", (), many="repeat", metavar="PATTERN", group=SOURCES),
+           "shell (bond0, 'vlan*', lo); may be given again", (), many="repeat", metavar="PATTERN", group=SOURCES,
+           check=interface_fault),
     Option(("--omnipath",), "infinibandstats_default counts data by 8 bytes; hfi1 is known without", False, bool,
            group=SOURCES),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),

@@ -152,7 +152,7 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
     Panel("How much goes through its network ports?", (
         Series(PORTS, "sent", "sent:"), Series(PORTS, "received", "received:")), ("port",), 20,
-        note="`speed` of the same table is what the link carries; of ports whose `summed` is 0 another counts the same."),
+        note="`speed` of the same table is what the link carries; where `summed` is 0, another port counts the same."),
     Panel("Is one of its links bad?", (
         Series(PORTS, "send_errors", "not sent:", INCREASE), Series(PORTS, "receive_errors", "lost:", INCREASE),
         Series(PORTS, "link_downs", "went down:", INCREASE)), ("port",), 20, alarm=1, label="packets, or times"),

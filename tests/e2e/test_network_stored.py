@@ -77,6 +77,7 @@ def test_what_the_ports_count_is_in_the_file(machine, measured):
     with h5py.File(path, "r") as file:
         assert json.loads(file["job_0/network"].attrs["units"])["speed"] == "bytes/s"
     assert node.errors().count("mlx5_0/1: no such device") == 1
+    assert "network (InfiniBand and Ethernet)" in node.errors()
 
 
 def old(row):
@@ -86,6 +87,8 @@ def old(row):
 
 @pytest.mark.root
 def test_a_wire_that_carries_a_known_number_of_bytes(measured, tmp_path):
+    if not shutil.which("ip"):
+        pytest.skip("needs ip: apt install iproute2")
     with wire(tmp_path / "machine") as ends:
         path, end = measured(ends.root, "--enable-network", "--network-interface", "wire?")
         wait_for(lambda: traffic(path, FAR), PATIENCE, "first row")
@@ -159,3 +162,11 @@ def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert node.errors().count("load the driver of the adapter, such as mlx5_ib or hfi1") == 1
+
+
+def test_ethernet_alone_has_no_record_of_0_6_and_that_is_said(machine, measured):
+    shutil.rmtree(machine.classes / "infiniband")
+    path, end = measured(machine.root, "--enable-network", "--enable-infiniband")
+    wait_for(lambda: traffic(path, "eth0"), PATIENCE, "first row")
+    node = end()
+    assert not rows(path, "0", NAME) and NAME + ": Ethernet does not tell of it" in node.errors()

@@ -1,8 +1,10 @@
 """Two ends of a wire in a network namespace, and sysfs as it is there: a real interface that carries what a test sends,
 and nothing else.
 
-    python wires.py FOLDER      mounts sysfs at FOLDER/sys, makes `NEAR` and `FAR`, says "ready", and sends for each line
-                                "FRAMES BYTES" of its standard input so many frames from the one to the other
+    python wires.py FOLDER
+
+mounts sysfs at FOLDER/sys, makes `NEAR` and `FAR`, says "ready", and sends for each line "FRAMES BYTES" of its standard
+input so many frames from the one to the other.
 """
 import os
 import socket

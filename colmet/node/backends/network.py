@@ -39,6 +39,7 @@ class Backend:
             reason = next(iter(self.lacks.values()), NONE_THERE % (root / IB, root / CXI, root / NET) if wanted
                           else NO_INFINIBAND % (root / IB))
             raise Unavailable(reason)
+        self.reader = " and ".join(dict.fromkeys(port.layout.kind for port in found))
 
     @property
     def lacks(self):

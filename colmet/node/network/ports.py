@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from colmet.node.network.layouts import FLIT, INTERFACE, OF_INFINIBAND, SLINGSHOT, Layout
+from colmet.node.network.layouts import INTERFACE, OF_INFINIBAND, OMNI_PATH, SLINGSHOT, Layout
 from colmet.node.sysfs import natural, text
 
 IB, CXI, NET = (Path("sys/class") / name for name in ("infiniband", "cxi", "net"))
@@ -67,7 +67,7 @@ def _infiniband(folder):
             layout = next((layout for layout in OF_INFINIBAND if _there(port, layout)), None)
             if layout:
                 if layout.words and device.startswith("hfi1"):
-                    layout = layout._replace(unit=FLIT)
+                    layout = OMNI_PATH
                 yield Port(named("%s/%s" % (device, number)), port, layout, port / "state", ACTIVE, port / "rate",
                            text(port / "link_layer") == "Ethernet", layout.again)
 
