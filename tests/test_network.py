@@ -245,3 +245,23 @@ def test_a_machine_without_says_what_helps(tmp_path):
     with pytest.raises(Unavailable, match="no port that counts InfiniBand's data .*mlx5_ib or hfi1"):
         backend(tmp_path, tables={"infinibandstats_default"})
     assert descriptors() == before
+
+
+def test_a_port_that_may_not_be_read_is_named_with_what_helps(tmp_path, opened, monkeypatch):
+    tree = Network(tmp_path)
+    refused, real = str(tree.classes / "net" / "eth0" / "statistics" / "tx_bytes"), os.open
+
+    def guarded(path, *arguments):
+        if str(path) == refused:
+            raise PermissionError(errno.EACCES, "Permission denied", refused)
+        return real(path, *arguments)
+    before = descriptors()
+    monkeypatch.setattr(os, "open", guarded)
+    source = opened(tmp_path)
+    assert set(rows(source)) == {"mlx5_0/1", "ib0"} and set(source.lacks) == {"eth0"}
+    assert source.lacks["eth0"].startswith("%s may not be read by this user; " % refused)
+    monkeypatch.undo()
+    source._due = 0
+    assert "eth0" in rows(source) and not source.lacks
+    source.close()
+    assert descriptors() == before

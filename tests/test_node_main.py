@@ -46,6 +46,7 @@ BAD = [
     ("--period taskstats=0", "--period taskstats=0: must be above 0 (seconds)"),
     ("-p 0", "--pid 0: must be at least 1"),
     ("-t abc", "argument -t/--tid: invalid int value: 'abc'"),
+    ("--network-interface a/b", "--network-interface a/b: must be a name or pattern without blanks and slashes"),
     ("--cluster \x1b", "--cluster \x1b: must be printable text"),
     ("--config nowhere.ini", "--config nowhere.ini: No such file or directory"),
     ("--nonsense", "--nonsense: no such option; --help lists the options"),

@@ -122,6 +122,8 @@ class _Files:
         try:
             for path in self.paths:
                 self.fds.append(_open(path))
+            if self.fds[1] == CLOSED:       # it was there when it was found
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.paths[1])
         except OSError:
             self.close()
             raise

@@ -5,13 +5,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from colmet.common.wire import MAX_NAME
 from colmet.node.network.layouts import INTERFACE, OF_INFINIBAND, OMNI_PATH, SLINGSHOT, Layout
 from colmet.node.sysfs import natural, text
 
 IB, CXI, NET = (Path("sys/class") / name for name in ("infiniband", "cxi", "net"))
 ACTIVE, CARRIER = 4, 1          # what the file `state` says of a port that is up: IB_PORT_ACTIVE; with a carrier
 IPOIB = "32"                    # ARPHRD_INFINIBAND of if_arp.h
-_RATE = re.compile(r"(\d+(?:\.\d+)?) Gb/sec\b")         # "100 Gb/sec (4X EDR)"
+_RATE = re.compile(r"(\d{1,6}(?:\.\d+)?) Gb/sec\b")         # "100 Gb/sec (4X EDR)"
 _PART = re.compile(r"(c\d+)?pf\d+(vf|sf|hpf)")          # phys_port_name of a port inside the adapter (switchdev)
 
 
