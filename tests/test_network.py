@@ -2,6 +2,8 @@
 import errno
 import os
 import shutil
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from colmet.node.backends import Unavailable
 from colmet.node.network.opened import MOST
 from loads import descriptors
 from network_tree import IB_FAULTS, Network, backend, rows, traffic, write
+
+UDP = (socket.AF_INET, socket.SOCK_DGRAM)
 
 
 @pytest.fixture(name="opened")
@@ -175,13 +179,53 @@ def test_unplugged_and_back_is_counted_anew(tmp_path, opened, caplog):
     since = rows(source)["mlx5_0/1"]["since"]
     tree.adapter("mlx5_0", 1111111119)
     assert rows(source)["mlx5_0/1"]["sent"] == 32
-    shutil.rmtree(tree.classes / "infiniband" / "mlx5_0")
-    assert all(set(rows(source)) == {"eth0", "ib0"} for _ in range(2))
-    tree.adapter("mlx5_0", 5, 5, 5, 5)
-    source._due = 0                                             # a minute later
-    row = rows(source)["mlx5_0/1"]
-    assert traffic(row) == [0] * 4 and row["since"] > since
+    for wait in (False, True):
+        shutil.rmtree(tree.classes / "infiniband" / "mlx5_0")
+        assert not wait or all(set(rows(source)) == {"eth0", "ib0"} for _ in range(2))
+        tree.adapter("mlx5_0", 5, 5, 5, 5)
+        assert set(rows(source)) == {"eth0", "ib0"}             # another adapter: the next sample looks for it
+        source._due = 0 if wait else source._due                # a minute later
+        row = rows(source)["mlx5_0/1"]
+        assert traffic(row) == [0] * 4 and row["since"] > since
     assert len(told(caplog)) == 1
+
+
+def test_a_port_whose_files_say_that_it_is_gone_is_looked_for_again(tmp_path, opened, caplog, monkeypatch):
+    """As sysfs has it: the file stays open, and there is no device any more."""
+    Network(tmp_path)
+    source = opened(tmp_path)
+    since = rows(source)["mlx5_0/1"]["since"]
+    monkeypatch.setattr(source._opened._firsts, "read", lambda fds: [(None, errno.ENODEV)] * len(fds))
+    assert rows(source) == {}
+    monkeypatch.undo()
+    found = rows(source)
+    assert set(found) == {"mlx5_0/1", "eth0", "ib0"} and found["mlx5_0/1"]["since"] > since
+    assert len(told(caplog)) == 3
+
+
+def test_ports_of_one_adapter_are_in_the_order_of_their_numbers(tmp_path, opened):
+    tree = Network(tmp_path)
+    for port in (10, 2):
+        tree.adapter("mlx5_0", 1, 1, 1, 1, port=port)
+    assert list(rows(opened(tmp_path)))[:3] == ["mlx5_0/1", "mlx5_0/2", "mlx5_0/10"]
+
+
+def test_the_interfaces_of_this_machine(opened):
+    """What the kernel's own files say; others may use loopback meanwhile."""
+    net, message = Path("/sys/class/net"), bytes(1000)
+    if not (net / "lo").exists():
+        pytest.skip("needs sysfs with the interfaces of this machine")
+    source = opened(Path("/"), patterns=["lo"])
+    before = rows(source)
+    assert {"lo"} | {each.name for each in net.iterdir() if (each / "device").exists()} <= set(before)
+    with socket.socket(*UDP) as far, socket.socket(*UDP) as near:
+        far.bind(("127.0.0.1", 0))
+        for _ in range(10):
+            near.sendto(message, far.getsockname())
+            assert far.recv(len(message)) == message
+    found = rows(source)["lo"]
+    assert found["sent"] >= 10 * len(message) and found["received_packets"] >= 10 and not found["summed"]
+    assert found["sent"] <= int((net / "lo" / "statistics" / "tx_bytes").read_text())
 
 
 def test_interfaces_that_change_names_change_rows(tmp_path, opened):
