@@ -22,7 +22,7 @@ class Sensor:
 
     def __init__(self, place):
         self.place = place
-        self._value, self._fault, self._power = (_File(path) for path in (place.value, place.fault, place.power))
+        self._value, self._fault, self._power = (File(path) for path in (place.value, place.fault, place.power))
         self.limits = (None, None)
 
     def read(self):
@@ -50,7 +50,7 @@ class Sensor:
             file.close()
 
 
-class _File:
+class File:
     """The file at `path`, opened by the first reading; None: it is always empty."""
 
     def __init__(self, path):
@@ -80,7 +80,7 @@ def celsius(text):
 
 
 def _limit(path):
-    file = _File(path)
+    file = File(path)
     try:
         return celsius(file.read())
     except OSError:

@@ -16,6 +16,7 @@ from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
+from colmet.node.power import options as power
 
 PROGRAM = "colmet-node"
 CHECK = "check"             # the one command that it has
@@ -25,7 +26,7 @@ WIRES = ("auto", "native", "0.6")
 LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
-LATER_OPTIONS = ("lustre_prefix", "omnipath", "ipmipower_cmd")
+LATER_OPTIONS = ("lustre_prefix", "omnipath")
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -159,12 +160,11 @@ OPTIONS = (
            "MS", group="ZeroMQ", check=at_least(-1)),
     *prometheus.OPTIONS,
     *_switches(),
+    *power.options(SOURCES),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
-    Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
-           metavar="WORD", group=LATER),
 )
 
 
