@@ -1,5 +1,5 @@
-/* A BMC for programs that are started with this preloaded (LD_PRELOAD): whoever opens a file .../dev/ipmi0 gets a device
- * that answers "Get Power Reading" of DCMI as the file $COLMET_BMC says at that moment, in one word and a number:
+/* A BMC for programs that are started with this preloaded (LD_PRELOAD): whoever opens a file .../dev/ipmi0 gets a
+ * device that answers "Get Power Reading" of DCMI as the file $COLMET_BMC says at that moment, in a word and a number:
  *
  *     watts N     N W            idle N      N W, but it does not measure      zero      0 W
  *     stale N     first the answer to another request, then N W                short N   N bytes, all 0 but the second

@@ -1,4 +1,4 @@
-"""Power by Redfish: a BMC on loopback, with certificates and passwords that are right and wrong, and hostile answers."""
+"""Power by Redfish: a BMC on loopback, with certificates and passwords right and wrong, and hostile answers."""
 import json
 
 import pytest

@@ -15,8 +15,7 @@ from workload import load
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
-         "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -128,6 +127,12 @@ def test_enable_temperature(sent, tmp_path):
     assert found == {("temperaturestats_default", "0")}
 
 
+def test_enable_ipmipower(sent):
+    found = sent("--enable-ipmipower", "--ipmipower-cmd", "echo", "Power : 231 W", "--disable-taskstats",
+                 "--disable-procstats", until=lambda rows: len(rows) > 0)
+    assert found == {("ipmipowerstats_default", "0")}
+
+
 @pytest.mark.root
 def test_perfhw_counts_what_its_list_names(root, sent):
     root.job(11).run("sleep", "600")
@@ -205,6 +210,7 @@ TESTED = {
     test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
     test_enable_rapl: ["--enable-RAPL"],
     test_enable_temperature: ["--enable-temperature"],
+    test_enable_ipmipower: ["--enable-ipmipower", "--ipmipower-cmd"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],

@@ -1,8 +1,8 @@
 """Power by the management controller (BMC) of the machine, which is asked through the kernel's /dev/ipmiN (lib_ipmi).
 
 The request is "Get Power Reading" of DCMI 1.5, 6.6.1: network function 2Ch (group extension), command 02h, group DCh,
-mode 01h. Its answer: completion code, DCh, then little-endian watts now, least, most, mean (2 bytes each), the time, the
-ms that these are of (4 bytes each), and a byte whose bit 6 says that power is measured.
+mode 01h. Its answer: completion code, DCh, then little-endian watts now, least, most, mean (2 bytes each), the time,
+the ms that these are of (4 bytes each), and a byte whose bit 6 says that power is measured.
 """
 import errno
 import os

@@ -1,8 +1,8 @@
 """Power and energy of a Cray node, by the files of its controller in /sys/cray/pm_counters.
 
-power, cpu_power, memory_power, accelN_power "187 W 1734094386309238 us"; energy and its like "14217892 J ... us"; freshness,
-a number that goes on ten times a second; startup, another one after each start of the controller, with which the
-energies begin at 0. No right is needed.
+power, cpu_power, memory_power, accelN_power "187 W 1734094386309238 us"; energy and its like "14217892 J ... us";
+freshness, a number that goes on ten times a second; startup, another one after each start of the controller, with which
+the energies begin at 0. No right is needed.
 """
 import os
 import re

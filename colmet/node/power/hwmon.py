@@ -1,25 +1,22 @@
 """Power and energy of hwmon chips: ACPI power meters, NVIDIA Grace, GPUs, boards with shunts.
 
-/sys/class/hwmon/hwmonN/{powerM_input,powerM_average} in uW, energyM_input in uJ, with powerM_label or energyM_label; with
-older kernels those of ACPI power meters lie in hwmonN/device (hwmon/sysfs-interface.rst, hwmon/acpi_power_meter.rst).
+/sys/class/hwmon/hwmonN/{powerM_input,powerM_average} in uW, energyM_input in uJ, with powerM_label or energyM_label;
+with older kernels those of ACPI power meters lie in hwmonN/device (hwmon/sysfs-interface.rst and
+hwmon/acpi_power_meter.rst of the kernel's documentation).
 """
-import errno
 import os
 import re
 import time
 
 from colmet.node import sensors
-from colmet.node.clock import SECOND, boottime
+from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sensor import ASLEEP, File
+from colmet.node.sensor import ASLEEP, GONE, RESTING, File
 
 FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
 ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
 BATTERY = "power_supply"
-LOOK = 60 * SECOND          # between two looks for what is new
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)
-QUIET = (errno.ENODATA, errno.EAGAIN)
 _NUMBER = re.compile(rb"\d{1,18}")
 
 
@@ -64,7 +61,7 @@ class Hwmon:
             self._meters[name] = self._meters.get(name) or Meter(place, *parts[place])
         names = [name for name, meter in self._meters.items() if meter and meter.whole]
         self.whole = tuple(names) if len(names) == 1 else ()
-        self._due = boottime() + LOOK
+        self._due = boottime() + sensors.LOOK
 
     def _read(self, name, meter):
         try:
@@ -75,7 +72,7 @@ class Hwmon:
             if error.errno in GONE:
                 meter.close()
                 self._meters[name], self._due = None, 0
-            if error.errno not in QUIET:
+            if error.errno not in RESTING:
                 self._faults.add("%s %d" % (name, error.errno), "power: %s: %s; it is missing until it answers"
                                  % (name, os.strerror(error.errno).lower()))
         return None

@@ -2,11 +2,11 @@
 import threading
 
 from colmet.node.backends import Unavailable
-from colmet.node.clock import SECOND, boottime
+from colmet.node.clock import boottime
 from colmet.node.power.reading import Silent
+from colmet.node.source import OLDEST
 
-MISSED = 3              # readings that were asked for and did not come,
-OLDEST = 60 * SECOND    # and age: from both on, what was read last is not told any more
+MISSED = 3      # readings that were asked for and did not come: from then on, what is older than OLDEST is not told
 
 
 class Late:

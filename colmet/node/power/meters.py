@@ -22,8 +22,8 @@ IPMI = (COMMAND, BMC)       # those of 0.6's table
 class Meters:
     """Those below `root`, and those that `options` name. Raises Unavailable where there is none.
 
-    `absent` is {kind: why it is not there}, `lacks` {meter or kind: why it cannot be read} of those that are there, each
-    "why; what to do". `read()` waits for none of them; `start` is how many s the opening does.
+    `absent` is {kind: why it is not there}, `lacks` {meter or kind: why it cannot be read} of those that are there,
+    each "why; what to do". `read()` waits for none of them; `start` is how many s the opening does.
     """
 
     def __init__(self, root, options, start=START):
@@ -91,7 +91,8 @@ class Meters:
 
     def _tell(self, name, fault):
         """Told once, the start's own line included."""
-        text = "%s: %s" % (name, fault.strerror.lower()) if isinstance(fault, OSError) and fault.strerror else str(fault)
+        told = isinstance(fault, OSError) and fault.strerror
+        text = "%s: %s" % (name, fault.strerror.lower()) if told else str(fault)
         if self.lacks.get(name) != str(fault):
             self._faults.add("%s %s" % (name, text), "power: %s; it is missing until it answers" % text)
 

@@ -1,5 +1,5 @@
-"""Power by a BMC's Redfish service (DMTF's DSP0266 and DSP2046), over HTTPS: EnvironmentMetrics of each chassis, or Power
-of older ones. Whoever answers is not trusted beyond its certificate: answers are bounded in bytes and time.
+"""Power by a BMC's Redfish service (DMTF's DSP0266 and DSP2046), over HTTPS: EnvironmentMetrics of each chassis, or
+Power of older ones. Whoever answers is not trusted beyond its certificate: answers are bounded in bytes and time.
 """
 import json
 import math
