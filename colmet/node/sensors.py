@@ -7,7 +7,7 @@ hwmonN and thermal_zoneN may be others after each start of the machine: no name 
 import os
 import re
 from pathlib import Path
-from typing import List, Match, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
 from colmet.node.clock import SECOND
@@ -30,7 +30,7 @@ class Chip(NamedTuple):
     name: str
     driver: str
     folder: Path
-    files: List[Match]
+    files: List[re.Match]
     device: Optional[Path]
     power: Optional[Path]
 

@@ -32,8 +32,9 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable-taskstats", "--disable-procstats", "--disable-account",
-           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable-taskstats", "--disable-procstats",
+           "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
+           "--account-pins", "")
 
 
 class Stand:

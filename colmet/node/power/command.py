@@ -66,6 +66,8 @@ class Command:
                 self._kill()
                 process.wait()
                 self._process = None
+        if len(text) >= MOST:
+            raise Silent("--ipmipower-cmd %s: it printed more than %d KiB" % (self._words[0], MOST >> 10))
         if not ended:
             raise Silent("--ipmipower-cmd %s: it did not end within %d s" % (self._words[0], DEADLINE))
         if process.returncode:
