@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 HELPERS = ["lib_taskstats/build.py:ffi", "lib_files/build.py:ffi", "lib_perf_hw/build.py:ffi",
-           "lib_account/build.py:ffi", "lib_rapl/build.py:ffi"]
+           "lib_account/build.py:ffi", "lib_rapl/build.py:ffi", "lib_ipmi/build.py:ffi"]
 
 REQUIRED = [
     "pyzmq",

@@ -12,7 +12,7 @@ from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from conftest import CHECKOUT
 
-HELPERS = ("lib_taskstats", "lib_files", "lib_account", "lib_perf_hw", "lib_rapl")
+HELPERS = ("lib_taskstats", "lib_files", "lib_account", "lib_perf_hw", "lib_rapl", "lib_ipmi")
 PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
 ASK = """
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_with_a_compiler_it_installs_the_helpers(source, tmp_path):
     needs_compiler()
     install(source, tmp_path / "target")
     names = {path.name.split(".")[0] for path in (tmp_path / "target" / "colmet" / "node").glob("*.so")}
-    assert names == {"_taskstats", "_files", "_account", "_perf_hw", "_rapl"}
+    assert names == {"_taskstats", "_files", "_account", "_perf_hw", "_rapl", "_ipmi"}
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     [built] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
     helpers = {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
-    assert {"_taskstats", "_files", "_account", "_perf_hw", "_rapl"} <= helpers
+    assert {"_taskstats", "_files", "_account", "_perf_hw", "_rapl", "_ipmi"} <= helpers
 
 
 @pytest.mark.slow

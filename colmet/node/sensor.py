@@ -6,6 +6,8 @@ import re
 LEAST, MOST = -273150, 10 ** 6      # what lies outside is no temperature: NVMe says 65261850 where it has no limit
 ASLEEP = b"suspended"               # power/runtime_status: reading the sensor would wake the device
 BYTES = 64
+GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose sensor is no more
+RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
 _NUMBER = re.compile(rb"-?\d{1,18}")
 
 
@@ -22,7 +24,7 @@ class Sensor:
 
     def __init__(self, place):
         self.place = place
-        self._value, self._fault, self._power = (_File(path) for path in (place.value, place.fault, place.power))
+        self._value, self._fault, self._power = (File(path) for path in (place.value, place.fault, place.power))
         self.limits = (None, None)
 
     def read(self):
@@ -50,7 +52,7 @@ class Sensor:
             file.close()
 
 
-class _File:
+class File:
     """The file at `path`, opened by the first reading; None: it is always empty."""
 
     def __init__(self, path):
@@ -80,7 +82,7 @@ def celsius(text):
 
 
 def _limit(path):
-    file = _File(path)
+    file = File(path)
     try:
         return celsius(file.read())
     except OSError:

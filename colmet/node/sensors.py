@@ -7,18 +7,32 @@ hwmonN and thermal_zoneN may be others after each start of the machine: no name 
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
+from colmet.node.clock import SECOND
 from colmet.node.sysfs import natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
 ZONE = re.compile(r"thermal_zone(\d+)")
+LOOK = 60 * SECOND      # between two looks for sensors that are new, and at the limits
 LONGEST = 64            # characters taken of a name or label
 _INPUT = re.compile(r"temp(\d+)_input")
 _CLIENT = re.compile(r"\d+(-[0-9a-f]{4})")      # of an I2C bus, whose number may be another after each start
 _COUNTED = re.compile(r"i2c-\d+|\w{4}:\w{4}:\w{4}\.\w{4}")       # buses, and devices of HID, as they come
 _PUNCTUATED = re.compile(r"[:.-]")              # as addresses are, and not names with a number as they come: nvme0
+
+
+class Chip(NamedTuple):
+    """A chip of hwmon: `name` tells it from others, for its `driver` and where it is plugged in; `files` are matches
+    of names of files in `folder`; `device` is its device and `power` the path of that one's state (None: there is
+    none)."""
+    name: str
+    driver: str
+    folder: Path
+    files: List[re.Match]
+    device: Optional[Path]
+    power: Optional[Path]
 
 
 class Place(NamedTuple):
@@ -38,26 +52,32 @@ def places(root):
     """List of the `Place`s below `root`: chips, then zones."""
     zones = list(_zones(root / ZONES))
     mirrors = {place.label.replace("-", "_") for place in zones}
-    return [place for name in _listed(root / HWMON) for place in _chip(root, root / HWMON / name, mirrors)] + zones
+    return [place for chip in chips(root, _INPUT) for place in _of(chip, mirrors)] + zones
 
 
-def _chip(root, folder, mirrors):
+def chips(root, pattern):
+    """Yield the `Chip`s below `root` that have files of names that match `pattern` whole."""
+    for name in _listed(root / HWMON):
+        folder = root / HWMON / name
+        device = Path(os.path.realpath(folder / "device")) if _there(folder / "device") else None
+        files = _matching(folder, pattern)
+        if device and not files:
+            folder = folder / "device"
+            files = _matching(folder, pattern)
+        driver = text(folder / "name") or "hwmon"
+        yield Chip(_named(driver, address(device, root)) if device else driver, driver, folder, files, device,
+                   _there(device / "power" / "runtime_status") if device else None)
+
+
+def _of(chip, mirrors):
     """Yield those of one chip, without one that only mirrors thermal zones: a child of a zone, or, with older kernels,
     a chip without a device that has the name of one."""
-    device = Path(os.path.realpath(folder / "device")) if _there(folder / "device") else None
-    inputs = _inputs(folder)
-    if device and not inputs:
-        folder = folder / "device"
-        inputs = _inputs(folder)
-    name = text(folder / "name") or "hwmon"
-    if ZONE.fullmatch(device.name) if device else name in mirrors:
+    if ZONE.fullmatch(chip.device.name) if chip.device else chip.driver in mirrors:
         return
-    chip = _named(name, address(device, root)) if device else name
-    power = _there(device / "power" / "runtime_status") if device else None
-    for number in inputs:
-        stem = "temp%d_" % number
-        yield Place(chip, text(folder / (stem + "label")) or "temp%d" % number, folder / (stem + "input"),
-                    _there(folder / (stem + "fault")), power,
+    for file in chip.files:
+        folder, stem = chip.folder, file.string[:-len("input")]
+        yield Place(chip.name, text(folder / (stem + "label")) or "temp" + file.group(1), folder / file.string,
+                    _there(folder / (stem + "fault")), chip.power,
                     (_there(folder / (stem + "max")), _there(folder / (stem + "crit"))))
 
 
@@ -130,8 +150,8 @@ def _named(name, where):
     return where if where.startswith(name + ".") else "-".join(filter(None, (name, where)))[:2 * LONGEST]
 
 
-def _inputs(folder):
-    return sorted(int(match.group(1)) for match in map(_INPUT.fullmatch, _listed(folder)) if match)
+def _matching(folder, pattern):
+    return [match for match in map(pattern.fullmatch, _listed(folder)) if match]
 
 
 def _listed(folder):

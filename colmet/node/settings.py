@@ -16,6 +16,7 @@ from colmet.node.account_readers import AUTO, READERS
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
+from colmet.node.power import options as power
 
 PROGRAM = "colmet-node"
 CHECK = "check"             # the one command that it has
@@ -26,6 +27,7 @@ LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("lustre_prefix", "ipmipower_cmd")
+LATER_OPTIONS = ("lustre_prefix", "omnipath")
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -164,6 +166,7 @@ OPTIONS = (
            "MS", group="ZeroMQ", check=at_least(-1)),
     *prometheus.OPTIONS,
     *_switches(),
+    *power.options(SOURCES),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
     Option(("--network-interface",), "measure this interface too, which is no hardware: a name, or a pattern as in a "
@@ -174,6 +177,7 @@ OPTIONS = (
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
            metavar="WORD", group=LATER),
+    Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
 )
 
 

@@ -13,6 +13,8 @@ DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
 PORTS = "network"
+CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
+    "cpu", "account", "job", "colmet", "rapl", "temperature", "power")
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -148,6 +150,8 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
     Panel("Is a hypervisor taking CPU time away?", (Series(CPU, "steal", "stolen"),), label="CPUs", alarm=0.1),
     Panel("How much energy do its processors and their memory use?", (Series(RAPL, "energy"),), ("zone",), 20,
           note="A package holds its cores, the platform (psys) the packages; memory is beside its package."),
+    Panel("How much power does it draw, by each of its meters?", (Series(POWER, "power"),), ("meter",), 20,
+          note="Meters measure the same in several places: never add them. Those that are `whole` measure the node."),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
     Panel("How much goes through its network ports?", (

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import heat_tree
 import perf_jobs
+import power_tree
 import shapes
 import stored
 from energy_tree import Powercap
@@ -33,6 +34,7 @@ COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--d
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
 MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-network", "--disable-taskstats", "--disable-procstats",
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable-taskstats", "--disable-procstats",
            "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
            "--account-pins", "")
 
@@ -45,6 +47,7 @@ class Stand:
         self.files = {name: folder / name / "all.hdf5" for name in servers}
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
         self.network = Network(self.machine.root)                          # and whose traffic
+        power_tree.Cray(self.machine.root, fresh=False)                     # and power
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()

@@ -18,6 +18,7 @@ PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
 LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true",
          "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -133,6 +134,10 @@ def test_enable_infiniband_and_omnipath(sent, tmp_path):
     found = sent("--root", Network(tmp_path).root, "--enable-infiniband", "--omnipath", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("infinibandstats_default", "0")}
+def test_enable_ipmipower(sent):
+    found = sent("--enable-ipmipower", "--ipmipower-cmd", "echo", "Power : 231 W", "--disable-taskstats",
+                 "--disable-procstats", until=lambda rows: len(rows) > 0)
+    assert found == {("ipmipowerstats_default", "0")}
 
 
 @pytest.mark.root
@@ -213,6 +218,7 @@ TESTED = {
     test_enable_rapl: ["--enable-RAPL"],
     test_enable_temperature: ["--enable-temperature"],
     test_enable_infiniband_and_omnipath: ["--enable-infiniband", "--omnipath"],
+    test_enable_ipmipower: ["--enable-ipmipower", "--ipmipower-cmd"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],

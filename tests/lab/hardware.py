@@ -30,9 +30,9 @@ def lacking():
     return guest.lacking() or ("" if shutil.which("iasl") else "needs iasl: apt install acpica-tools")
 
 
-def equipped(folder, image, **options):
-    """A `guest.Guest` with all that."""
+def equipped(folder, image, bmc=BMC, **options):
+    """A `guest.Guest` with all that; `bmc` are qemu's arguments for another BMC."""
     made = Path(folder) / "sensors"
     subprocess.run(["iasl", "-p", str(made), str(TABLE)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
-    devices = BMC + ("-acpitable", "file=%s.aml" % made)
+    devices = bmc + ("-acpitable", "file=%s.aml" % made)
     return guest.Guest(folder, image, MODULES, devices, Kernel(FOLDER), **options)

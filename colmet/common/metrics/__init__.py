@@ -5,4 +5,9 @@ from colmet.common.metrics import (taskstats, procstats, infiniband, lustre, per
 
 STEMS = (taskstats, procstats, infiniband, lustre, perfhw, rapl06, temperature06, jobproc, ipmipower, nvidia,
          cpu, perf, rapl, temperature, network, account, cgroup, job, colmet)
+                                   jobproc, ipmipower, nvidia, cpu, perf, rapl, temperature, power, account,
+                                   cgroup, job, colmet)
+
+STEMS = (taskstats, procstats, infiniband, lustre, perfhw, rapl06, temperature06, jobproc, ipmipower, nvidia,
+         cpu, perf, rapl, temperature, power, account, cgroup, job, colmet)
 TABLES = {stem.TABLE.name: stem.TABLE for stem in STEMS}

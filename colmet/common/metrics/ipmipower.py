@@ -2,5 +2,5 @@
 from colmet.common.schema import NODE, Table, gauge
 
 TABLE = Table("ipmipowerstats_default", NODE, __doc__, (
-    gauge("average_power_consumption", "W", "mean over the sample period", "q"),
+    gauge("average_power_consumption", "W", "what the BMC, or --ipmipower-cmd, told last", "q"),
 ), involved_jobs="wire", switch="ipmipower")

@@ -24,6 +24,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 from importlib import import_module
 
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "network")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "power")
 
 
 class Unavailable(Exception):

@@ -3,7 +3,6 @@
 
 Some chips take 100 ms for a reading: the source has a thread of its own, in which all is read but names.
 """
-import errno
 import os
 
 from colmet.common.metrics import temperature, temperature06
@@ -13,6 +12,7 @@ from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.sensor import Broken, Sensor
 from colmet.node.sysfs import GONE, LOOK
+from colmet.node.sensor import GONE, RESTING, Broken, Sensor
 
 TABLES = (temperature06.TABLE, temperature.TABLE)
 SLOW = True
@@ -75,7 +75,7 @@ class Backend:
         self._find()
         for sensor in filter(None, self._sensors.values()):
             sensor.limit()
-        self._due = boottime() + LOOK
+        self._due = boottime() + sensors.LOOK
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""

@@ -1,0 +1,135 @@
+"""Power and energy of hwmon chips: ACPI power meters, NVIDIA Grace, GPUs, boards with shunts.
+
+/sys/class/hwmon/hwmonN/{powerM_input,powerM_average} in uW, energyM_input in uJ, with powerM_label or energyM_label;
+with older kernels those of ACPI power meters lie in hwmonN/device (hwmon/sysfs-interface.rst and
+hwmon/acpi_power_meter.rst of the kernel's documentation).
+"""
+import os
+import re
+import time
+
+from colmet.node import sensors
+from colmet.node.clock import boottime
+from colmet.node.log import Faults
+from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
+from colmet.node.sensor import ASLEEP, GONE, RESTING, File
+
+FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
+ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
+BATTERY = "power_supply"
+_NUMBER = re.compile(rb"\d{1,18}")
+
+
+class Hwmon:
+    """Those below `root`. Raises Absent where there are none. `whole` is the name of the one that measures the whole
+    node: an ACPI meter that is not a socket's, where there is one such."""
+
+    name = "hwmon"
+
+    def __init__(self, root):
+        self._root, self._meters, self._faults, self._due = root, {}, Faults(), 0
+        self._look()
+        if not self._meters:
+            raise Absent("no power in %s; load the driver of the meter, such as acpi_power_meter"
+                              % (root / sensors.HWMON))
+
+    def read(self):
+        """{name: `Reading`} of those that answer."""
+        if boottime() >= self._due:
+            self._look()
+        found = {name: self._read(name, meter) for name, meter in self._meters.items() if meter}
+        return {name: reading for name, reading in found.items() if reading}
+
+    def stop(self):
+        """A reading ends when the driver lets it."""
+
+    def close(self):
+        """Closes all files."""
+        for meter in filter(None, self._meters.values()):
+            meter.close()
+
+    def _look(self):
+        """Find what is new; what went keeps its name."""
+        before = {name: meter and meter.place for name, meter in self._meters.items()}
+        parts = dict(_parts(self._root))
+        found = sensors.names(list(parts), before)
+        for name, place in before.items():
+            if place and place != found.get(name):
+                self._meters[name].close()
+                self._meters[name] = None
+        for name, place in found.items():
+            self._meters[name] = self._meters.get(name) or Meter(place, *parts[place])
+        names = [name for name, meter in self._meters.items() if meter and meter.whole]
+        self.whole = tuple(names) if len(names) == 1 else ()
+        self._due = boottime() + sensors.LOOK
+
+    def _read(self, name, meter):
+        try:
+            return meter.read()
+        except Silent as fault:
+            self._faults.add(name, "power: %s; it is missing until it is mended" % fault)
+        except OSError as error:
+            if error.errno in GONE:
+                meter.close()
+                self._meters[name], self._due = None, 0
+            if error.errno not in RESTING:
+                self._faults.add("%s %d" % (name, error.errno), "power: %s: %s; it is missing until it answers"
+                                 % (name, os.strerror(error.errno).lower()))
+        return None
+
+
+class Meter:
+    """The one at `place` (`colmet.node.sensors.Place`), of the files `power` and `energy`, each None where there is
+    none; `whole` where it may be the node's."""
+
+    def __init__(self, place, power, energy, whole):
+        self.place, self.whole = place, whole
+        self._power, self._energy, self._state = File(power), File(energy), File(place.power)
+        self._counted = Counted()
+
+    def read(self):
+        """The `Reading`; None where the device sleeps, and is not woken. Raises Silent and OSError."""
+        if self._state.read() == ASLEEP:
+            return None
+        watts, energy = self._power.read(), self._energy.read()
+        if not _NUMBER.fullmatch(watts or b"0") or not _NUMBER.fullmatch(energy or b"0"):
+            raise Silent("%s holds no number" % self.place.value)
+        power = plausible(int(watts) / UW) if watts else None
+        if watts and power is None:
+            raise Silent("%s holds more than a node can take" % self.place.value)
+        return Reading(power, *self._counted.take(int(energy) if energy else None, time.time_ns()), boottime())
+
+    def close(self):
+        """Closes the files."""
+        for file in (self._power, self._energy, self._state):
+            file.close()
+
+
+def _parts(root):
+    """Yield (place, (power, energy, whole)) of each meter; a power and an energy of one number and no two labels are
+    one meter's."""
+    for chip in sensors.chips(root, FILES):
+        if chip.device and BATTERY in chip.device.parts:
+            continue
+        files = {}
+        for match in chip.files:
+            kind, number, how = match.groups()
+            if how == "average" or (kind, number) not in files:     # some give both
+                files[kind, number] = chip.folder / match.string
+        for number in dict.fromkeys(number for _, number in files):
+            yield from _numbered(chip, number, files.get(("power", number)), files.get(("energy", number)))
+
+
+def _numbered(chip, number, power, energy):
+    labels = [sensors.text(chip.folder / (kind + number + "_label")) for kind in ("power", "energy")]
+    labels[0] = labels[0] or sensors.text(chip.folder / ("power%s_oem_info" % number))
+    if power and energy and labels[1] not in ("", labels[0]) and labels[0]:
+        yield _meter(chip, labels[0], power, None)
+        yield _meter(chip, labels[1], None, energy)
+    else:
+        yield _meter(chip, labels[0] or labels[1] or ("power" if power else "energy") + number, power, energy)
+
+
+def _meter(chip, label, power, energy):
+    place = sensors.Place(chip.name, label, power or energy, power=chip.power)
+    return place, (power, energy, chip.driver == ACPI and SOCKET not in label.lower())
