@@ -139,8 +139,7 @@ def test_what_needs_a_restart_is_named():
                                  "--zeromq-hwm", "--perfhw-list"]
 
 
-LATER = ["--enable-infiniband", "--enable-lustre", "--enable-ipmipower", "--enable-nvidia", "--lustre-prefix x",
-         "--omnipath", "--ipmipower-cmd x"]
+LATER = ["--enable-infiniband", "--enable-ipmipower", "--enable-nvidia", "--omnipath", "--ipmipower-cmd x"]
 
 
 @pytest.mark.parametrize("command", LATER)

@@ -9,14 +9,14 @@ from collectors import Native, Old
 from energy_tree import Powercap
 from heat_tree import server
 from help06 import COMMON, flags
+from mounts_tree import Machine
 from programs import wait_for
 from workload import load
 
 pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
-         "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--omnipath", "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -128,6 +128,14 @@ def test_enable_temperature(sent, tmp_path):
     assert found == {("temperaturestats_default", "0")}
 
 
+def test_enable_lustre_and_its_prefix(sent, tmp_path):
+    machine = Machine(tmp_path)
+    machine.lustre("scratch-ffff88017d1b6800", read=(1, 1))
+    found = sent("--root", tmp_path, "--enable-lustre", "--lustre-prefix", "scratch", "--disable-taskstats",
+                 "--disable-procstats", until=lambda rows: len(rows) > 0)
+    assert found == {("lustrestats_default", "0")}
+
+
 @pytest.mark.root
 def test_perfhw_counts_what_its_list_names(root, sent):
     root.job(11).run("sleep", "600")
@@ -205,6 +213,7 @@ TESTED = {
     test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
     test_enable_rapl: ["--enable-RAPL"],
     test_enable_temperature: ["--enable-temperature"],
+    test_enable_lustre_and_its_prefix: ["--enable-lustre", "--lustre-prefix"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],
