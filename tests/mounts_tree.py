@@ -69,6 +69,16 @@ class Machine:
             for kind, source, point, _, told in self._mounts))
 
 
+def busy(root):
+    """A `Machine` with two file systems in use."""
+    machine = Machine(root)
+    machine.lustre("scratch-ffff88017d1b6800", read=(3, 2101248), write=(5, 10 ** 13), open=7, close=6, getattr=4)
+    machine.mount("lustre", "10.0.0.1@o2ib:10.0.0.2@o2ib:/scratch", "/scratch")
+    machine.nfs("server:/export", "/users", opens=12, closes=11, sizes=(1000, 2000, 30, 40, 500, 600, 7, 8),
+                READ=(5, 6, 1, 70, 0), WRITE=(4, 4, 0, 30, 2), GETATTR=(100, 100, 0, 200, 1))
+    return machine
+
+
 def put(path, text):
     """Write the file; whoever has it open, and where the text is as long as before, reads the old or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -161,10 +161,10 @@ OPTIONS = (
     *_switches(),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
-    Option(("--lustre-prefix",), "name of the Lustre file systems whose sum --enable-lustre measures; * and ? stand for "
-           "any characters", "lustre", metavar="NAME", group=SOURCES),
-    Option(("--beegfs-ctl",), "program that --enable-filesystem asks for what BeeGFS counts, once a minute; that is work "
-           "for its servers; by default none", "", metavar="PROGRAM", group=SOURCES),
+    Option(("--lustre-prefix",), "name of the Lustre file systems whose sum --enable-lustre measures; * and ? stand "
+           "for any characters", "lustre", metavar="NAME", group=SOURCES),
+    Option(("--beegfs-ctl",), "program that --enable-filesystem asks for what BeeGFS counts, once a minute; that is "
+           "work for its servers; by default none", "", metavar="PROGRAM", group=SOURCES),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
            metavar="WORD", group=LATER),

@@ -12,6 +12,7 @@ VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
+FILES = "filesystem"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -149,6 +150,11 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
           note="A package holds its cores, the platform (psys) the packages; memory is beside its package."),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
+    Panel("How much do its programs read and write on shared file systems?", (
+        Series(FILES, "bytes_read", "read:"), Series(FILES, "bytes_written", "written:")), ("mount",), 20,
+          note="By read and write calls, from the cache too: Lustre, NFS, GPFS."),
+    Panel("How hard does it work the metadata servers?", (Series(FILES, "metadata"),), ("mount",), 20,
+          label="operations per second"),
 ), one_node=True)
 
 ITSELF = Board("colmet-self", "Colmet: itself", "Whether Colmet is complete, and what it costs.", ("host",), (

@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 
 import heat_tree
+import mounts_tree
 import perf_jobs
 import shapes
 import stored
@@ -31,8 +32,9 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--disable-taskstats", "--disable-procstats", "--disable-account",
-           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-filesystem", "--disable-taskstats",
+           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
+           "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -41,7 +43,8 @@ class Stand:
     def __init__(self, servers, prefix, folder, seconds):
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
-        self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
+        self.machine = Powercap(heat_tree.server(folder / "machine"))      # that all nodes measure, its mounts too
+        mounts_tree.busy(folder / "machine")
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
