@@ -12,7 +12,7 @@ TABLE = Table("filesystem", NODE, __doc__, (
     counter("bytes_read", "bytes", "that programs read, from the cache too; not by mmap (Lustre, NFS, GPFS)"),
     counter("writes", "count", "write calls of programs (Lustre, GPFS)"),
     counter("bytes_written", "bytes", "that programs wrote; not by mmap (Lustre, NFS, GPFS)"),
-    counter("opens", "count", "files opened (Lustre, NFS, GPFS)"),
+    counter("opens", "count", "files opened (Lustre, NFS 3, GPFS)"),
     counter("closes", "count", "files closed (Lustre, NFS, GPFS)"),
     counter("metadata", "count", "operations on names and attributes: open, close, create, remove, rename, getattr, "
             "readdir; of NFS and BeeGFS the requests for such, of GPFS open, close, readdir and changes of inodes"),

@@ -27,7 +27,7 @@ NO_METADATA = frozenset("NULL READ WRITE COMMIT READ_PLUS COPY ALLOCATE DEALLOCA
                         "SETCLIENTID_CONFIRM BIND_CONN_TO_SESSION RECLAIM_COMPLETE GET_LEASE_TIME".split())
 _OPENS, _CLOSES, _EVENTS = 4, 17, 18    # places in `events`, and how many numbers it has at least
 _BYTES = 6
-_BLOCK = re.compile(rb"^device (\S+) mounted on (\S+) with fstype nfs4?(?: statvers=\S+)?\n((?:[ \t][^\n]*\n|\n)*)",
+_BLOCK = re.compile(rb"^device (\S+) mounted on (\S+) with fstype (nfs4?)(?: statvers=\S+)?\n((?:[ \t][^\n]*\n|\n)*)",
                     re.MULTILINE)
 _AGE = re.compile(rb"^\s*age:\s*(\d{1,12})\s*$", re.MULTILINE)
 _NUMBERS = rb"^\s*%s:((?:[ \t]+\d{1,20})+)\s*$"
@@ -47,12 +47,15 @@ def readings(text, mounts, now=None):
         if mount.kind in FSTYPES:
             devices.setdefault(mount.point, []).append(mount.device)
     found = {}
-    for source, point, lines in _BLOCK.findall(text):
+    for source, point, fstype, lines in _BLOCK.findall(text):
         source, point = (unescaped(os.fsdecode(each)) for each in (source, point))
         device = devices[point].pop(0) if devices.get(point) else source
         age = _AGE.search(lines)
         since = now - int(age.group(1)) * SECOND if age else None
-        found.setdefault(device, Reading((KIND, device), KIND, point, since, parse(lines)))
+        values = parse(lines)
+        if fstype == b"nfs4":
+            values["opens"] = None          # the kernel counts none of version 4, 0 stands there
+        found.setdefault(device, Reading((KIND, device), KIND, point, since, values))
     return list(found.values())
 
 
