@@ -1,5 +1,6 @@
 """NFS: made-up mounts whose traffic is known, found back by the reader of the node."""
 import time
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,17 @@ def test_what_a_mount_tells_is_found_back(kind, tmp_path, opened):
         del told["opens"]           # of which the kernel counts none
     assert not source.lacks and known(found) == told
     assert before <= found["since"] + 7968 * 10 ** 9 <= after
+
+
+def test_what_a_real_kernel_told_is_found_back():
+    """Its two mounts show one file system, which mountinfo would tell: so does, without it, the name of the server."""
+    text = (Path(__file__).parent / "fixtures" / "guest-x86_64-6.1" / "proc" / "1" / "mountstats").read_bytes()
+    [reading] = nfs.readings(text, [], 10 ** 18)
+    assert (reading.place, reading.since) == ("/mnt/a folder", 10 ** 18 - 10 ** 9)
+    assert reading.values == {
+        "bytes_read": 15728640, "bytes_written": 15728640, "opens": None, "closes": 10, "metadata": 32, "requests": 282,
+        "request_time": 7426 * 10 ** 6, "retransmissions": 0, "timeouts": 0, "errors": 1,
+        "server_bytes_read": 15728640, "server_bytes_written": 15728640}
 
 
 def test_since_stays_while_the_age_grows_and_moves_with_a_new_mount(tmp_path, opened):
