@@ -52,7 +52,8 @@ def test_what_is_moved_is_in_the_file(machine, uri, start, tmp_path):
     assert [int(lustre[name]) for name in ("reads", "writes", "bytes_written", "opens", "metadata", "requests")] == [
         4, 5, 10 ** 13, 8, 18, MISSING]
     assert [int(nfs[name]) for name in ("bytes_read", "bytes_written", "metadata", "requests", "retransmissions",
-                                        "errors", "server_bytes_read", "reads")] == [1030, 2040, 100, 109, 1, 3, 500, MISSING]
+                                        "errors", "server_bytes_read", "reads")] == [
+        1030, 2040, 100, 109, 1, 3, 500, MISSING]
     assert [int(gpfs[name]) for name in ("bytes_read", "reads", "metadata", "since")] == [77, 3, 1, MISSING]
     assert {int(row["lustre_bytes_read"]) for row in rows(path, "0", NAME)} <= {2101248, 3000000}
     old = rows(path, "0", NAME)[-1]

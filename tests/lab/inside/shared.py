@@ -1,5 +1,5 @@
-"""NFS on the kernel of a guest: its own server exports a folder, its client mounts it twice, a known load is moved, and the
-source of the node is asked before and after. Goes to /out/shared.json, mountstats of the end to /out/mountstats.
+"""NFS on the kernel of a guest: its own server exports a folder, its client mounts it twice, a known load is moved, and
+the source of the node is asked before and after. Goes to /out/shared.json, mountstats of the end to /out/mountstats.
 
 No program of NFS is there: what the server would ask its mount daemon is told to it beforehand (the channels of
 filesystems/nfs/rpc-cache.rst), and the client mounts by mount(2).
