@@ -17,7 +17,7 @@ def test_a_cgroup_is_found_under_the_same_path_elsewhere():
         "33 30 0:29 /docker/a /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
         "34 30 0:30 /docker/b /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
         "35 30 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")
-    assert mounts[-1] == Mount("cgroup2", os.makedev(0, 31), "/sys/fs/cgroup/unified", "/", ("rw",))
+    assert mounts[-1] == Mount("cgroup2", os.makedev(0, 31), "/sys/fs/cgroup/unified", "/", ("rw",), "cgroup2")
     assert mounts[-1].controllers == {V2} and {"cpu", "cpuacct"} < mounts[1].controllers
     assert sorted(directories("/sys/fs/cgroup/cpuset/oar/alice_12", mounts, WANTED)) == [
         (V2, "/sys/fs/cgroup/unified/docker/a/oar/alice_12"),

@@ -1,5 +1,8 @@
 """A source with a thread of its own, as the ticks see it."""
+import os
 import threading
+
+import pytest
 
 from colmet.node.clock import SECOND
 from colmet.node.source import OLDEST, SlowSource
@@ -58,3 +61,31 @@ def test_rows_of_a_long_period_live_as_long_as_three_of_it():
     assert slow.rows(guard, []) == ROWS
     slow._read_at -= 2 * period
     assert slow.rows(guard, []) == {}
+
+
+@pytest.mark.root
+def test_it_goes_not_before_the_jobs_as_the_thread_that_samples_does():
+    class Backend:
+        """Notes its niceness."""
+        niceness = None
+
+        def sample(self, jobs):
+            self.niceness = os.getpriority(os.PRIO_PROCESS, 0)
+            return ROWS
+
+        def close(self):
+            """Nothing is held."""
+    backend = Backend()
+    slow, kept = SlowSource("slow", backend, (), SECOND), []
+
+    def sampling():
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -5)
+        slow.rows(guard, [])
+        kept.append(os.getpriority(os.PRIO_PROCESS, 0))
+    thread = threading.Thread(target=sampling)
+    thread.start()
+    thread.join(60)
+    wait_for(lambda: slow._read_at, 60, "a reading")
+    slow.close()
+    slow._thread.join(60)
+    assert (backend.niceness, kept) == (0, [-5])

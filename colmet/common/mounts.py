@@ -10,12 +10,13 @@ KINDS = {"cgroup": V1, "cgroup2": V2}
 
 class Mount(NamedTuple):
     """A mount of the file system `kind`, whose directory `top` is shown at `point`; `device` is its st_dev, `options`
-    are those of the file system: of a cgroup v1, its controllers too."""
+    are those of the file system: of a cgroup v1, its controllers too; `source` is what was mounted."""
     kind: str
     device: int
     point: str
     top: str
     options: Tuple[str, ...]
+    source: str = ""
 
     @property
     def controllers(self):
@@ -32,8 +33,8 @@ def parse(text):
         if len(fields) > 4 and len(kind) > 2:
             major, _, minor = fields[2].partition(":")
             device = os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else 0
-            point, top = map(_unescaped, (fields[4], fields[3]))
-            found.append(Mount(kind[0], device, point, top, tuple(kind[2].split(","))))
+            point, top, source = map(unescaped, (fields[4], fields[3], kind[1]))
+            found.append(Mount(kind[0], device, point, top, tuple(kind[2].split(",")), source))
     return found
 
 
@@ -73,6 +74,6 @@ def _below(path, top):
     return path == top or path.startswith(top.rstrip("/") + "/")
 
 
-def _unescaped(text):
+def unescaped(text):
     """mountinfo writes blanks and the like as three octal digits after a backslash."""
     return text if "\\" not in text else re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)

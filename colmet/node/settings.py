@@ -28,6 +28,7 @@ MOST_BUDGET = 10000                                 # %: a hundred cores
 SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("lustre_prefix", "ipmipower_cmd")
 LATER_OPTIONS = ("lustre_prefix", "omnipath")
+LATER_OPTIONS = ("omnipath", "ipmipower_cmd")
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -175,6 +176,11 @@ OPTIONS = (
     Option(("--omnipath",), "infinibandstats_default counts data by 8 bytes; hfi1 is known without", False, bool,
            group=SOURCES),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
+    Option(("--lustre-prefix",), "name of the Lustre file systems whose sum --enable-lustre measures; * and ? stand "
+           "for any characters", "lustre", metavar="NAME", group=SOURCES),
+    Option(("--beegfs-ctl",), "program that --enable-filesystem asks for what BeeGFS counts, once a minute; that is "
+           "work for its servers; by default none", "", metavar="PROGRAM", group=SOURCES),
+    Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
            metavar="WORD", group=LATER),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),

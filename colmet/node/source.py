@@ -1,4 +1,5 @@
 """A source as the sampling loop sees it: when it is due, what it gave, what it cost and how often it failed."""
+import os
 import threading
 
 from colmet.common.schema import JOB
@@ -94,6 +95,8 @@ class SlowSource(Source):
             self.backend.close()
 
     def _run(self, guard):
+        # Of the thread that samples it has the niceness (--nice); neither it nor what it starts goes before the jobs.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(0, os.getpriority(os.PRIO_PROCESS, 0)))
         while True:
             self._wanted.wait()
             self._wanted.clear()

@@ -7,6 +7,7 @@ TIME = "timestamp"          # whole seconds; the one time field that every index
 TEXT = {"job": "job.keyword", "hostname": "hostname.keyword", "part": "part.keyword", "zone": "zone.keyword",
         "event": "event.keyword", "sensor": "sensor.keyword", "port": "port.keyword"}
         "event": "event.keyword", "sensor": "sensor.keyword", "meter": "meter.keyword"}
+        "event": "event.keyword", "sensor": "sensor.keyword", "mount": "mount.keyword"}
 FILTERS = {"job": "job.keyword:$job", "host": "hostname.keyword:$host"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SCALES = {"ns": "1e9", "us": "1e6", "USER_HZ": "100.0", "uJ": "1e6"}    # a rate, divided so, is CPUs, tasks or W

@@ -15,6 +15,7 @@ CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl",
 PORTS = "network"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
     "cpu", "account", "job", "colmet", "rapl", "temperature", "power")
+FILES = "filesystem"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -160,6 +161,11 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
     Panel("Is one of its links bad?", (
         Series(PORTS, "send_errors", "not sent:", INCREASE), Series(PORTS, "receive_errors", "lost:", INCREASE),
         Series(PORTS, "link_downs", "went down:", INCREASE)), ("port",), 20, alarm=1, label="packets, or times"),
+    Panel("How much do its programs read and write on shared file systems?", (
+        Series(FILES, "bytes_read", "read:"), Series(FILES, "bytes_written", "written:")), ("mount",), 20,
+          note="By read and write calls, from the cache too: Lustre, NFS, GPFS."),
+    Panel("How hard does it work the metadata servers?", (Series(FILES, "metadata"),), ("mount",), 20,
+          label="operations per second"),
 ), one_node=True)
 
 ITSELF = Board("colmet-self", "Colmet: itself", "Whether Colmet is complete, and what it costs.", ("host",), (

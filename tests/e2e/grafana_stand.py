@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 
 import heat_tree
+import mounts_tree
 import perf_jobs
 import power_tree
 import shapes
@@ -37,6 +38,9 @@ MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-network", "--disab
 MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable-taskstats", "--disable-procstats",
            "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
            "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-filesystem", "--disable-taskstats",
+           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
+           "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -48,6 +52,8 @@ class Stand:
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
         self.network = Network(self.machine.root)                          # and whose traffic
         power_tree.Cray(self.machine.root, fresh=False)                     # and power
+        self.machine = Powercap(heat_tree.server(folder / "machine"))      # that all nodes measure, its mounts too
+        mounts_tree.busy(folder / "machine")
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()

@@ -7,6 +7,7 @@ import stored
 TERMS = {"job.keyword": "job", "hostname.keyword": "hostname", "part.keyword": "part", "zone.keyword": "zone",
          "event.keyword": "event", "sensor.keyword": "sensor", "port.keyword": "port"}
          "event.keyword": "event", "sensor.keyword": "sensor", "meter.keyword": "meter"}
+         "event.keyword": "event", "sensor.keyword": "sensor", "mount.keyword": "mount"}
 SECOND = 10 ** 9        # ns
 TOLERANCE = 1e-9        # relative; a double holds 15 digits, and ns of a year take 17
 

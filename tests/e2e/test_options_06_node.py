@@ -10,6 +10,7 @@ from energy_tree import Powercap
 from heat_tree import server
 from network_tree import Network
 from help06 import COMMON, flags
+from mounts_tree import Machine
 from programs import wait_for
 from workload import load
 
@@ -19,6 +20,7 @@ ALWAYS = {"taskstats_default", "procstats_default"}
 LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true",
          "--enable-nvidia"]
 LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--omnipath", "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -138,6 +140,12 @@ def test_enable_ipmipower(sent):
     found = sent("--enable-ipmipower", "--ipmipower-cmd", "echo", "Power : 231 W", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("ipmipowerstats_default", "0")}
+def test_enable_lustre_and_its_prefix(sent, tmp_path):
+    machine = Machine(tmp_path)
+    machine.lustre("scratch-ffff88017d1b6800", read=(1, 1))
+    found = sent("--root", tmp_path, "--enable-lustre", "--lustre-prefix", "scratch", "--disable-taskstats",
+                 "--disable-procstats", until=lambda rows: len(rows) > 0)
+    assert found == {("lustrestats_default", "0")}
 
 
 @pytest.mark.root
@@ -219,6 +227,7 @@ TESTED = {
     test_enable_temperature: ["--enable-temperature"],
     test_enable_infiniband_and_omnipath: ["--enable-infiniband", "--omnipath"],
     test_enable_ipmipower: ["--enable-ipmipower", "--ipmipower-cmd"],
+    test_enable_lustre_and_its_prefix: ["--enable-lustre", "--lustre-prefix"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],

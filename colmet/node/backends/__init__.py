@@ -25,6 +25,7 @@ from importlib import import_module
 
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "network")
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "power")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "lustre", "filesystem")
 
 
 class Unavailable(Exception):

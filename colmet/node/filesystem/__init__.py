@@ -1,0 +1,1 @@
+"""Shared file systems as their clients tell of them: Lustre, NFS, GPFS, BeeGFS."""
