@@ -139,7 +139,7 @@ def test_what_needs_a_restart_is_named():
                                  "--zeromq-hwm", "--perfhw-list"]
 
 
-LATER = ["--enable-infiniband", "--enable-lustre", "--enable-ipmipower", "--enable-nvidia", "--lustre-prefix x",
+LATER = ["--enable-infiniband", "--enable-lustre", "--enable-ipmipower", "--lustre-prefix x",
          "--omnipath", "--ipmipower-cmd x"]
 
 

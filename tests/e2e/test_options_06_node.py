@@ -16,7 +16,7 @@ pytest_plugins = ("harness",)
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
 LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
-         "--ipmipower-cmd", "true", "--enable-nvidia"]
+         "--ipmipower-cmd", "true"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 

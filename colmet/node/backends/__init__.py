@@ -23,7 +23,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 """
 from importlib import import_module
 
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "gpu")
 
 
 class Unavailable(Exception):
