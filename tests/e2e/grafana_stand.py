@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+import gpu_machine
 import heat_tree
 import perf_jobs
 import shapes
@@ -31,8 +32,8 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--disable-taskstats", "--disable-procstats", "--disable-account",
-           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-gpu", "-p", SOLVER, "--disable-taskstats",
+           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -42,6 +43,10 @@ class Stand:
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
+        gpu_machine.amd(self.machine.root)
+        gpu_machine.process(self.machine.root, int(SOLVER))
+        gpu_machine.opens(self.machine.root, int(SOLVER), 4, 1, drm_driver="amdgpu", drm_client_id="7",
+                          drm_pdev="0000:03:00.0", drm_memory_vram="64 MiB")
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
