@@ -1,5 +1,5 @@
-"""Made-up machines with GPUs, whose values a test moves: /proc of a machine with NVIDIA's driver, AMD's and Intel's cards
-as sysfs and /proc show them, and jobs. `gpu_stub` has the library of NVIDIA's driver."""
+"""Made-up machines with GPUs, whose values a test moves: /proc of a machine with NVIDIA's driver, AMD's and Intel's
+cards as sysfs and /proc show them, and jobs. `gpu_stub` has the library of NVIDIA's driver."""
 from types import SimpleNamespace
 
 from colmet.common.metrics import TABLES

@@ -33,7 +33,8 @@ COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--d
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
 MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-gpu", "-p", SOLVER, "--disable-taskstats",
-           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
+           "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:

@@ -1,4 +1,4 @@
-"""GPUs of a made-up machine, from the driver's library and from sysfs by real programs to HDF5, and on the wire of 0.6."""
+"""GPUs of a made-up machine, from NVIDIA's library and from sysfs by real programs to HDF5, and on the wire of 0.6."""
 import json
 
 import h5py
@@ -21,8 +21,8 @@ HOUR = 3600 * 1000
 
 @pytest.fixture(name="machine")
 def _machine(tmp_path, stub):
-    """Two cards of NVIDIA, one of AMD; process 70 has the first open, 71 was given the second and leaves it idle, 72 has
-    AMD's."""
+    """Two cards of NVIDIA, one of AMD; process 70 has the first open, 71 was given the second and leaves it idle, 72
+    has AMD's."""
     root = nvidia(tmp_path / "machine")
     stub.card(0)
     stub.card(1, sm=0, power=60000, temperature=33)
