@@ -161,8 +161,12 @@ def test_rocms_processes_are_told_by_the_kernel(source, tmp_path):
     assert (row["processes"], row["process_memory"], row["process_time"]) == (1, 5 * GIB, None)
 
 
-def test_nothing_of_0_6_is_made_without_nvidia(source):
+def test_nothing_of_0_6_is_made_without_nvidia_and_it_says_why(source, tmp_path):
     assert not columns(source, Job(5, 70))
+    assert source.lacks["NVIDIA's"].endswith("modprobe nvidia")
+    other = backend(tmp_path, {"gpu"})
+    assert "NVIDIA's" not in other.lacks
+    other.close()
 
 
 @pytest.mark.parametrize("text", ["", "drm-driver: amdgpu", "drm-pdev: \ndrm-client-id: 4", "pos: 0\nflags: 02",

@@ -98,6 +98,31 @@ def test_what_a_gpu_does_not_support_is_missing_and_nothing_else(stub, opened):
     assert missing(found[None, "nvidia1"]) == told_by_nobody | {"memory_temperature"}
 
 
+@pytest.mark.parametrize("code", [4, 10, 999])
+def test_a_gpu_that_the_driver_does_not_give_is_told_once_and_the_others_go_on(code, stub, opened, caplog):
+    stub.card(0)
+    stub.card(1, error=code)
+    source = opened()
+    for _ in range(2):
+        found = sampled(source)
+        assert missing(found[None, "nvidia1"]) >= GONE and found[None, "nvidia0"]["utilization"] == 87
+        again(source)
+    [line] = [record.getMessage() for record in caplog.records]
+    assert line.startswith("gpu: nvidia1: ")
+
+
+def test_a_gpu_of_which_the_driver_says_nothing_any_more_is_told_once(stub, opened, caplog):
+    card = stub.card(0)
+    source = opened()
+    sampled(source)
+    card["error"] = 999
+    stub.write()
+    for _ in range(2):
+        assert missing(sampled(source)[None, "nvidia0"]) >= GONE
+    [line] = [record.getMessage() for record in caplog.records]
+    assert "nvidia0: its driver says nothing of it" in line
+
+
 def test_functions_that_an_old_driver_lacks_cost_only_what_they_tell(stub, opened, compiled, monkeypatch):
     monkeypatch.setattr(library, "LIBRARY", str(compiled("-DOLD")))
     stub.card(0, reserved=GIB, mode=1, mig=1)

@@ -5,9 +5,9 @@ A driver may take seconds for an answer, and for a session more: the source has 
 driver is asked.
 """
 from colmet.common.metrics import gpu, nvidia
+from colmet.node.gpu.device import NVIDIA
 from colmet.node.gpu.gpus import Gpus
 from colmet.node.gpu.nvidia import Nvidia
-from colmet.node.gpu.device import NVIDIA
 from colmet.node.gpu.rows import columns, row
 from colmet.node.gpu.shares import Shares
 
@@ -20,7 +20,9 @@ class Backend:
 
     def __init__(self, root, options):
         self.gpus = Gpus(root)          # of which colmet.node.gpu.energy.Energy makes another use
-        self.lacks, self.tables = self.gpus.lacks, options.tables
+        self.lacks, self.tables = dict(self.gpus.lacks), options.tables
+        if Nvidia.name in self.gpus.refused and self._wants(nvidia.TABLE):
+            self.lacks["NVIDIA's"] = self.gpus.refused[Nvidia.name]
         self.reader = " and ".join(self.gpus.readers)
         self.unfilled = () if Nvidia.name in self.gpus.readers else (nvidia.TABLE.name,)
         self._shares = Shares()

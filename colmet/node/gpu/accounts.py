@@ -13,14 +13,13 @@ class Accounts:
     def __init__(self):
         self._closed = None             # pids that ended and were told; None before the first reading
 
-    def read(self, nvml, handle, now):
+    def read(self, nvml, handle, now, running):
         """List of `Account`s: of processes that run, and of those that ended since the reading before, once. None
-        where the driver keeps none. `now` is Unix time, ns."""
+        where the driver keeps none. `now` is Unix time (ns), `running` are the pids that are on the device."""
         if not nvml.number("DeviceGetAccountingMode", handle):
             self._closed = None
             return None
         pids = [pid for pid, in nvml.list("DeviceGetAccountingPids", handle, "pid_only_t") or []]
-        running = {pid for pid, *_ in nvml.list("DeviceGetComputeRunningProcesses_v3", handle, "process_t") or []}
         if self._closed is None:
             self._closed = set(pids) - running      # they ended before anybody asked
         self._closed = self._closed.intersection(pids) - running

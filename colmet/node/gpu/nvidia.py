@@ -10,7 +10,7 @@ from colmet.node.clock import boottime
 from colmet.node.gpu import mig
 from colmet.node.gpu.accounts import Accounts
 from colmet.node.gpu.device import LOOK_NS, NVIDIA, Device, Reading, State, Use
-from colmet.node.gpu.nvml import DEAD, MEMORY_TEMPERATURE, MEMORY_V2, NO_VALUE, Fault, Nvml
+from colmet.node.gpu.nvml import DEAD, GONE, MEMORY_TEMPERATURE, MEMORY_V2, NO_VALUE, Fault, Nvml
 from colmet.node.log import log
 from colmet.node.sysfs import text
 
@@ -83,7 +83,7 @@ class Nvidia:
                           index, minor, bool(instances))
             return [(card, cell[0]), *instances]
         except Fault as fault:
-            if fault.code not in DEAD:
+            if fault.code in GONE:
                 raise
             device = known or Device("nvidia%d" % index, "nvidia%d" % index, NVIDIA, index=index)
             self._lost(device, fault)
@@ -98,8 +98,12 @@ class Nvidia:
             return State(Reading(), [])
         try:
             reading = self._reading(handle) if device.name == device.card else self._memory(handle, Reading())
+            if reading == Reading():
+                self._faults.add(device.name + " mute", "gpu: %s: its driver says nothing of it (dmesg, nvidia-smi)"
+                                 % device.name)
             uses = [] if device.split else self._uses(device, handle)
-            accounts = self._accounts.setdefault(device.name, Accounts()).read(self._nvml, handle, time.time_ns())
+            accounts = self._accounts.setdefault(device.name, Accounts()).read(
+                self._nvml, handle, time.time_ns(), {use.pid for use in uses})
             return State(reading, uses, accounts)
         except Fault as fault:
             if fault.code not in DEAD:

@@ -40,24 +40,23 @@ class Shares:
     """Those of all jobs and devices."""
 
     def __init__(self):
-        self._shares, self._first = {}, True            # {(job or None, device's name): Share}
+        self._shares = {}           # {(job or None, device's name): Share}
 
     def take(self, jobs, found):
         """Add a sample, {`Device`: `gpus.Now`}, in which `jobs` were there; {(job or None, device): `Share`}."""
         before, self._shares, given = self._shares, {}, {}
         for device, now in found.items():
-            paying = [job for job in now.holders if (job, device.name) in before]
+            holders, first = now.holders, (None, device.name) not in before
+            paying = [job for job in holders if (job, device.name) in before]
             for job in [None, *jobs]:
                 key = job, device.name
-                if job is not None and job not in now.holders and key not in before:
+                if job is not None and job not in holders and key not in before:
                     continue
                 share = self._shares[key] = before.get(key) or Share(now)
                 part = 1 if job is None else (1 / len(paying) if job in paying else 0)
                 share.take(now, of(job, now.uses), None if now.accounts is None else of(job, now.accounts), part,
-                           self._first)
+                           first)
                 given[job, device] = share
-        if found:
-            self._first = False
         present = set(jobs)
         for (job, name), share in before.items():       # of devices that do not answer now
             if (job is None or job in present) and (job, name) not in self._shares:
