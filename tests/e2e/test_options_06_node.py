@@ -7,12 +7,13 @@ import jobs
 from colmet.collector import legacy
 from collectors import Native, Old
 from energy_tree import Powercap
+from gpu_machine import nvidia, process
 from heat_tree import server
 from help06 import COMMON, flags
 from programs import wait_for
 from workload import load
 
-pytest_plugins = ("harness",)
+pytest_plugins = ("harness", "gpu_stub")
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
 LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
@@ -128,6 +129,15 @@ def test_enable_temperature(sent, tmp_path):
     assert found == {("temperaturestats_default", "0")}
 
 
+def test_enable_nvidia(sent, stub, tmp_path):
+    stub.card(0)
+    stub.write()
+    process(nvidia(tmp_path), 70)
+    found = sent("--root", tmp_path, "-p", "70", "--enable-nvidia", "--disable-taskstats", "--disable-procstats",
+                 until=lambda rows: len(rows) > 0)
+    assert found == {("nvidiastats_default", "70")}
+
+
 @pytest.mark.root
 def test_perfhw_counts_what_its_list_names(root, sent):
     root.job(11).run("sleep", "600")
@@ -205,6 +215,7 @@ TESTED = {
     test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
     test_enable_rapl: ["--enable-RAPL"],
     test_enable_temperature: ["--enable-temperature"],
+    test_enable_nvidia: ["--enable-nvidia"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],
