@@ -143,6 +143,8 @@ def test_what_needs_a_restart_is_named():
 LATER = ["--enable-lustre", "--enable-ipmipower", "--enable-nvidia", "--lustre-prefix x", "--ipmipower-cmd x"]
 LATER = ["--enable-infiniband", "--enable-lustre", "--enable-nvidia", "--lustre-prefix x", "--omnipath"]
 LATER = ["--enable-infiniband", "--enable-ipmipower", "--enable-nvidia", "--omnipath", "--ipmipower-cmd x"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--enable-ipmipower", "--lustre-prefix x",
+         "--omnipath", "--ipmipower-cmd x"]
 
 
 @pytest.mark.parametrize("command", LATER)

@@ -3,6 +3,7 @@ import errno
 import os
 import re
 
+GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose device is no more
 LEAST, MOST = -273150, 10 ** 6      # what lies outside is no temperature: NVMe says 65261850 where it has no limit
 ASLEEP = b"suspended"               # power/runtime_status: reading the sensor would wake the device
 BYTES = 64
@@ -59,7 +60,7 @@ class File:
         self._path, self._fd = path, -1
 
     def read(self):
-        """Its text, without blanks around."""
+        """Its text (bytes), without blanks around. Raises Gone, and OSError."""
         if self._path is None:
             return b""
         if self._fd < 0:

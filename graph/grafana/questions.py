@@ -18,6 +18,7 @@ CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
 FILES = "filesystem"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
+GPU, OF_NODE = "gpu", "job.keyword:0"       # of the table `gpu`, the rows of whole devices
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,9 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
           stack=True, label="CPUs", note="The exact account: it never goes back."),
     Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
           note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
+    Panel("Does it use the GPUs that it holds?", (Series(GPU, "utilization"),), ("gpu", "hostname"), 20,
+          note="Of the whole GPU, where jobs share it: of them all."),
+    Panel("How much memory of GPUs do its processes hold?", (Series(GPU, "process_memory"),), ("gpu", "hostname"), 20),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 
@@ -153,6 +157,9 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
           note="A package holds its cores, the platform (psys) the packages; memory is beside its package."),
     Panel("How much power does it draw, by each of its meters?", (Series(POWER, "power"),), ("meter",), 20,
           note="Meters measure the same in several places: never add them. Those that are `whole` measure the node."),
+    Panel("Are its GPUs busy?", (Series(GPU, "utilization", "", "", OF_NODE),), ("gpu",), 20,
+          note="`holders` of the same table tells how many jobs hold each."),
+    Panel("How much power do its GPUs draw?", (Series(GPU, "power", "", "", OF_NODE),), ("gpu",), 20, stack=True),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
     Panel("How much goes through its network ports?", (

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+import gpu_machine
 import heat_tree
 import mounts_tree
 import perf_jobs
@@ -39,6 +40,7 @@ MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable
            "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
            "--account-pins", "")
 MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-filesystem", "--disable-taskstats",
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-gpu", "-p", SOLVER, "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--scheduler", "none", "--account-pins", "")
 
@@ -54,6 +56,10 @@ class Stand:
         power_tree.Cray(self.machine.root, fresh=False)                     # and power
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # that all nodes measure, its mounts too
         mounts_tree.busy(folder / "machine")
+        gpu_machine.amd(self.machine.root)
+        gpu_machine.process(self.machine.root, int(SOLVER))
+        gpu_machine.opens(self.machine.root, int(SOLVER), 4, 1, drm_driver="amdgpu", drm_client_id="7",
+                          drm_pdev="0000:03:00.0", drm_memory_vram="64 MiB")
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()

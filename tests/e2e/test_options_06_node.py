@@ -7,6 +7,7 @@ import jobs
 from colmet.collector import legacy
 from collectors import Native, Old
 from energy_tree import Powercap
+from gpu_machine import nvidia, process
 from heat_tree import server
 from network_tree import Network
 from help06 import COMMON, flags
@@ -14,13 +15,15 @@ from mounts_tree import Machine
 from programs import wait_for
 from workload import load
 
-pytest_plugins = ("harness",)
+pytest_plugins = ("harness", "gpu_stub")
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
 LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true",
          "--enable-nvidia"]
 LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-nvidia"]
 LATER = ["--enable-infiniband", "--omnipath", "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
+LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
+         "--ipmipower-cmd", "true"]
 LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
@@ -146,6 +149,13 @@ def test_enable_lustre_and_its_prefix(sent, tmp_path):
     found = sent("--root", tmp_path, "--enable-lustre", "--lustre-prefix", "scratch", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("lustrestats_default", "0")}
+def test_enable_nvidia(sent, stub, tmp_path):
+    stub.card(0)
+    stub.write()
+    process(nvidia(tmp_path), 70)
+    found = sent("--root", tmp_path, "-p", "70", "--enable-nvidia", "--disable-taskstats", "--disable-procstats",
+                 until=lambda rows: len(rows) > 0)
+    assert found == {("nvidiastats_default", "70")}
 
 
 @pytest.mark.root
@@ -228,6 +238,7 @@ TESTED = {
     test_enable_infiniband_and_omnipath: ["--enable-infiniband", "--omnipath"],
     test_enable_ipmipower: ["--enable-ipmipower", "--ipmipower-cmd"],
     test_enable_lustre_and_its_prefix: ["--enable-lustre", "--lustre-prefix"],
+    test_enable_nvidia: ["--enable-nvidia"],
     test_perfhw_counts_what_its_list_names: ["--enable-perfhw", "--perfhw-list"],
     test_sample_period: ["-s", "--sample-period"],
     test_verbose: ["-v", "--verbose"],

@@ -1,0 +1,106 @@
+"""Which GPUs a job holds, whether or not it uses them: by the device rules of its cgroup (v1: devices.list,
+admin-guide/cgroup-v1/devices.rst of the kernel's documentation), else by the environment of its processes.
+
+A rule counts where it names one device: "a *:* rwm" allows all, and tells nothing. With v2 the rules are a BPF program
+that nobody can read. An environment is that of the program's start, and the job's own to write.
+"""
+import os
+
+from colmet.common.mounts import directories, mounted
+from colmet.node.clock import boottime
+from colmet.node.gpu.device import AMD, INTEL, LOOK_NS, NVIDIA
+from colmet.node.job import Cgroup
+
+BY_RULES, BY_ENVIRONMENT = 1, 2
+CONTROLLER, RULES = "devices", "devices.list"
+MOST_PROCESSES, MOST_BYTES = 16, 1 << 18        # of a job whose environment is read, and how much of each
+SLURM = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")   # numbers on the node; others may be those within the job
+VISIBLE = {"CUDA_VISIBLE_DEVICES": NVIDIA, "ROCR_VISIBLE_DEVICES": AMD, "HIP_VISIBLE_DEVICES": AMD,
+           "GPU_DEVICE_ORDINAL": AMD, "ZE_AFFINITY_MASK": INTEL}
+
+
+class Rights:
+    """Those of jobs below `root`."""
+
+    def __init__(self, root):
+        self._root, self._known = root, {}      # {job: (parts, devices, time of the first look, of the next, found)}
+
+    def of(self, jobs, devices):
+        """{job: {device's name: BY_RULES or BY_ENVIRONMENT}} of `jobs`; looked at when they are new, and again when
+        their age has doubled, at most 60 s later. `devices` are the `Device`s that there are."""
+        now, before, self._known = boottime(), self._known, {}
+        for job in jobs:
+            parts, then, first, due, found = before.get(job, ((), (), now, 0, {}))
+            if now >= due or parts != job.parts or then != devices:
+                found, due = self._look(job, devices), now + min(now - first, LOOK_NS)
+            self._known[job] = job.parts, devices, first, due, found
+        return {job: each[-1] for job, each in self._known.items()}
+
+    def _look(self, job, devices):
+        there = [device for device in devices if not device.split]
+        ruled = set().union(*[self._rules(part) for part in job.parts if isinstance(part, Cgroup)])
+        found = {device.name: BY_RULES for device in there if device.nodes and device.nodes <= ruled}
+        if found:
+            return found
+        named = set()
+        for pid in sorted(job.processes())[:MOST_PROCESSES]:
+            named |= meant(_environment(self._root / "proc" / str(pid) / "environ"), devices)
+        return dict.fromkeys(sorted(named), BY_ENVIRONMENT)
+
+    def _rules(self, part):
+        """(major, minor) of the character devices that its cgroup is let open by name."""
+        found = set()
+        for _, folder in directories(part.path, mounted(self._root), (CONTROLLER,)):
+            try:
+                with open(os.path.join(folder, RULES)) as file:
+                    found |= allowed(file.read())
+            except (OSError, UnicodeDecodeError):
+                continue            # v2, or gone
+        return found
+
+
+def allowed(text):
+    """(major, minor) of the character devices that the `text` of devices.list names and that may be read."""
+    found = set()
+    for kind, numbers, access in (words for words in map(str.split, text.splitlines()) if len(words) == 3):
+        major, _, minor = numbers.partition(":")
+        if kind == "c" and "r" in access and major.isdecimal() and minor.isdecimal():
+            found.add((int(major), int(minor)))
+    return found
+
+
+def meant(environment, devices):
+    """Names of those of `devices` that the `environment` (bytes, as /proc/PID/environ has it) gives to its process."""
+    values = {}
+    for line in environment.decode("utf-8", "replace").split("\0"):
+        name, _, value = line.partition("=")
+        values.setdefault(name, value)
+    if any(values.get(name) for name in SLURM):
+        return _slurm(",".join(values.get(name, "") for name in SLURM), devices)
+    numbered = not any(name.startswith("SLURM_JOB") for name in values)
+    return {device.name for name, vendor in VISIBLE.items() for word in values.get(name, "").split(",")
+            for device in devices if device.vendor == vendor and _is(word.strip(), device, numbered)}
+
+
+def _slurm(text, devices):
+    """Slurm numbers the device files; with MIG or two vendors nobody knows which."""
+    cards = [device for device in devices if device.card == device.name]
+    if any(card.split for card in cards) or len({card.vendor for card in cards}) != 1:
+        return set()
+    return {card.name for card in cards if str(card.minor) in [word.strip() for word in text.split(",")]}
+
+
+def _is(word, device, numbered):
+    """Whether `word` means it: its number in the library's order, or the beginning of its UUID."""
+    if word.isdecimal():
+        return numbered and not device.split and word == str(device.index)
+    name = device.uuid if device.vendor == NVIDIA else "GPU-" + device.uuid.replace("0x", "")
+    return len(word) > len("GPU-0000") and not device.split and name.startswith(word)
+
+
+def _environment(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError:
+        return b""                  # it is gone, or another user's
