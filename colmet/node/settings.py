@@ -7,12 +7,14 @@ import socket
 
 from colmet.common import prometheus, schedulers
 from colmet.common.metrics import TABLES
+from colmet.common.metrics.energy import KINDS
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, near_to, parse
 from colmet.common.schedulers import MODULES, NONE, oar
 from colmet.common.schedulers.rule import rule_fault
 from colmet.common.wire import MAX_NAME
 from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
+from colmet.node.energy import idle
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
@@ -153,6 +155,9 @@ OPTIONS = (
     *_switches(),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
+    Option(("--idle-power",), "power of the node's parts while nothing runs, for --enable-energy: PART is one of %s (of "
+           "each); by default what they are seen to draw at rest" % ", ".join(KINDS), (), many="words",
+           metavar="PART=WATTS", group=SOURCES, check=idle.fault),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
     Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
