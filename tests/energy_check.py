@@ -1,5 +1,5 @@
-"""The check that divided energy closes: random ticks on a made-up machine, and what its rows must be, computed here from
-the machine's files and from what its jobs did.
+"""The check that divided energy closes: random ticks on a made-up machine, and what its rows must be, computed here
+from the machine's files and from what its jobs did.
 """
 import random
 

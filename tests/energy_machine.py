@@ -1,5 +1,5 @@
-"""A made-up machine whose energy is divided among jobs: zones, CPU time and cpusets in files that a test moves, by a clock
-of its own; and the backend on it, whose rows are compared with what the machine did.
+"""A made-up machine whose energy is divided among jobs: zones, CPU time and cpusets in files that a test moves, by a
+clock of its own; and the backend on it, whose rows are compared with what the machine did.
 """
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -117,8 +117,8 @@ def some_cores(dice):
 
 
 def move(machine, dice):
-    """A random tick: jobs come, work, rest and go, and all zones use energy. Returns what the machine knows of it: ({job:
-    CPU time}, CPU time of no job, {job: (its cores, time)}, seconds in all)."""
+    """A random tick: jobs come, work, rest and go, and all zones use energy. Returns what the machine knows of it:
+    ({job: CPU time}, CPU time of no job, {job: (its cores, time)}, seconds in all)."""
     begin, used, held = machine.clock.now, {}, {}
     machine.clock.wait(dice.uniform(0.05, 10))
     born = [machine.job(some_cores(dice)) for _ in range(dice.choice((0, 0, 0, 1, 2)))]

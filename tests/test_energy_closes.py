@@ -1,4 +1,4 @@
-"""Energy of jobs, unallocated and idle is that of the node, tick by tick; and whoever divides it wrongly is found out."""
+"""Energy of jobs, unallocated and idle is the node's, tick by tick; and whoever divides it wrongly is found out."""
 import pytest
 
 from colmet.common.metrics.energy import IDLE, UNALLOCATED

@@ -1,4 +1,4 @@
-"""Energy where meters differ, change and fail: GPUs, meters of the whole node, zones that go, readings that come late."""
+"""Energy where meters differ, change and fail: GPUs, meters of the whole node, zones that go, late readings."""
 import pytest
 
 from colmet.node.backends import Unavailable

@@ -1,4 +1,4 @@
-"""What was used of the node, and what it draws when nothing runs: cores, CPU time, instructions, idle power; and the sums."""
+"""What was used of the node: cores, CPU time, instructions; what it draws when nothing runs; and the sums."""
 import random
 from types import SimpleNamespace
 

@@ -12,6 +12,8 @@ VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
+ENERGY = "energy"
+OWNER = "owner.keyword:%s"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -120,6 +122,9 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
           stack=True, label="CPUs", note="The exact account: it never goes back."),
     Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
           note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
+    Panel("How much of each node's power is for it?", (
+        Series(ENERGY, "package_dynamic", "processors, for its work:"), Series(ENERGY, "energy", "all in all:")),
+        ("hostname",), note="All in all: memory and GPUs too, and its share of the idle power."),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 
@@ -147,6 +152,10 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
     Panel("Is a hypervisor taking CPU time away?", (Series(CPU, "steal", "stolen"),), label="CPUs", alarm=0.1),
     Panel("How much energy do its processors and their memory use?", (Series(RAPL, "energy"),), ("zone",), 20,
           note="A package holds its cores, the platform (psys) the packages; memory is beside its package."),
+    Panel("Who uses its energy?", tuple(
+        Series(ENERGY, "energy", owner, "", OWNER % owner) for owner in ("jobs", "unallocated", "idle")), stack=True,
+        note="Together they are all that its meters count: docs/energy.rst."),
+    Panel("Which job uses its energy?", (Series(ENERGY, "energy", "", "", OWNER % "job"),), ("job",), stack=True),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
 ), one_node=True)

@@ -31,8 +31,9 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--disable-taskstats", "--disable-procstats", "--disable-account",
-           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-energy", "--idle-power", "package=9",
+           "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job",
+           "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -42,6 +43,8 @@ class Stand:
         self.servers, self.prefix, self.folder, self.seconds = servers, prefix, folder, seconds
         self.files = {name: folder / name / "all.hdf5" for name in servers}
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
+        for name in ("proc", "sys/fs"):
+            (self.machine.root / name).symlink_to("/" + name)
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -55,7 +58,8 @@ class Stand:
             collectors = [self._collector(name, ports[name]) for name in self.servers]
             nodes = [self._node(host, name, ports[name], *ENABLED, "--cpuset_rootpath", roots[host].path)
                      for host in HOSTS for name in self.servers]
-            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root, part="machine")
+            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root,
+                                 "--cpuset_rootpath", roots[host].path, part="machine")
                       for host in HOSTS for name in self.servers]
             counting, worker = self._count(ports)
             for name in self.servers:

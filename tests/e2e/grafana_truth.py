@@ -5,7 +5,7 @@ import re
 import stored
 
 TERMS = {"job.keyword": "job", "hostname.keyword": "hostname", "part.keyword": "part", "zone.keyword": "zone",
-         "event.keyword": "event", "sensor.keyword": "sensor"}
+         "event.keyword": "event", "sensor.keyword": "sensor", "owner.keyword": "owner"}
 SECOND = 10 ** 9        # ns
 TOLERANCE = 1e-9        # relative; a double holds 15 digits, and ns of a year take 17
 

@@ -1,4 +1,4 @@
-"""Energy of real jobs on a made-up machine's zones, by real programs to HDF5: what is read back from the file closes."""
+"""Energy of real jobs on a made-up machine's zones, from real programs in HDF5: what is read back closes."""
 import subprocess
 
 import pytest
@@ -95,7 +95,7 @@ def closes(paths, jobs):
 
 
 def as_they_worked(paths):
-    """Whenever energy came, that of the two that work grew as their CPU time, by the table cgroup of the same samples."""
+    """Whenever energy came, that of the two that work grew as their CPU time in the table cgroup, at that sample."""
     energy = {row["time"]: row["energy"] for row in of_owner(paths, "node")}
     times, used = ({number: {row["time"]: value(row) for row in rows(paths, number, table)} for number in "12"}
                    for table, value in (("cgroup", lambda row: row["cpu"]), ("energy", dynamic)))

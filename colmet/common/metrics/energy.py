@@ -1,9 +1,10 @@
 """Energy of jobs, so divided that it closes: jobs, unallocated and idle together are the node, to the last uJ.
 
-A row for each job, whose `owner` is job, and four for the node: node, all that its meters counted; jobs, of that all jobs,
-those included that ended; unallocated, what was used by no job; idle, what was drawn for no job. Of each part of the node
-the static energy is its idle power, whoever works; the dynamic energy is what is above. From powercap or perf_event_open(2),
-and whatever else counts energy here; the CPU time of jobs from their cgroups. docs/energy.rst tells how it is divided.
+A row for each job, whose `owner` is job, and four for the node: node, all that its meters counted; jobs, of that all
+jobs, those included that ended; unallocated, what was used by no job; idle, what was drawn for no job. Of each part of
+the node the static energy is its idle power, whoever works; the dynamic energy is what is above. From powercap or
+perf_event_open(2), and whatever else counts energy here; the CPU time of jobs from their cgroups. docs/energy.rst tells
+how it is divided.
 """
 from colmet.common.schema import JOB, Table, counter, gauge
 

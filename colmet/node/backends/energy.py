@@ -1,7 +1,8 @@
-"""Energy of jobs and of the node in `energy`: what the meters of this machine count (`colmet.node.energy`), divided among
-the jobs, what is no job's, and what is idle.
+"""Energy of jobs and of the node in `energy`: what the meters of this machine count (`colmet.node.energy`), divided
+among the jobs, what is no job's, and what is idle.
 """
 from colmet.common.metrics import energy
+from colmet.node.backends import Unavailable
 from colmet.node.clock import clock
 from colmet.node.energy import meters
 from colmet.node.energy.division import REST, Division, unit
@@ -17,13 +18,13 @@ class Backend:
     nothing counts energy."""
 
     def __init__(self, root, options):
-        found = meters.opened(root, options)
-        self._metered = Metered(found)
+        self._use = Use(root)
         try:
-            self._use = Use(root)
-        except BaseException:
-            self._metered.close()
+            found = meters.opened(root, options)
+        except (Unavailable, OSError):
+            self._use.close()
             raise
+        self._metered = Metered(found)
         self.reader = " and ".join(meter.name for meter in found)
         self.lacks = {part: why for meter in found for part, why in meter.lacks.items()}
         self.counters, self.others = None, {}       # set from outside

@@ -1,5 +1,5 @@
-"""Who used the energy that the meters counted: the totals of jobs, of what is no job's, and of the node, since one set of
-meters counts. No I/O: what was counted and what was used come in, rows go out.
+"""Who used the energy that the meters counted: the totals of jobs, of what is no job's, and of the node, since one set
+of meters counts. No I/O: what was counted and what was used come in, rows go out.
 
 What runs meanwhile is added up for each unit (the packages, the memory, each GPU, the rest) until its meter has counted
 something: then that is divided, and it begins anew. So a meter may be slow, or silent for a while.
@@ -39,8 +39,8 @@ class Division:
     def __init__(self, parts, used, since, idle):
         self._idle, self._since = idle, since
         self._source = sum(METERS[name] for name in used)
-        self._whole = any(part.kind == meters.NODE for part in parts)
-        units = {unit(part) for part in parts if part.kind != meters.NODE}
+        self._whole = any(part.kind == meters.WHOLE for part in parts)
+        units = {unit(part) for part in parts if part.kind != meters.WHOLE}
         self._ahead = dict.fromkeys(units, 0)       # uJ that each counted and the meter of the whole node not yet
         self._waiting = {each: Waiting() for each in sorted(units | ({REST} if self._whole else set()))}
         self._totals = {owner: [0] * CELLS for owner in (NODE, JOBS, UNALLOCATED, IDLE)}
@@ -48,8 +48,8 @@ class Division:
         self._method = None
 
     def add(self, grown, interval, holders):
-        """The meters counted {part: uJ} while what `interval` (`colmet.node.energy.use.Interval`) says was used; `holders`
-        are {name of a GPU: jobs that hold it}."""
+        """The meters counted {part: uJ} while what `interval` (`colmet.node.energy.use.Interval`) says was used;
+        `holders` are {name of a GPU: jobs that hold it}."""
         self._method = interval.method
         energies = self._energies(grown)
         for each, waiting in self._waiting.items():
@@ -78,11 +78,11 @@ class Division:
         """{unit: uJ that is to be divided now}."""
         inner = dict.fromkeys(self._ahead, 0)
         for part, energy in grown.items():
-            if part.kind != meters.NODE:
+            if part.kind != meters.WHOLE:
                 inner[unit(part)] += energy
         if not self._whole:
             return inner
-        whole = sum(energy for part, energy in grown.items() if part.kind == meters.NODE)
+        whole = sum(energy for part, energy in grown.items() if part.kind == meters.WHOLE)
         counted = {each: energy + self._ahead[each] for each, energy in inner.items()}
         taken, rest = split.inside(whole, counted)
         self._ahead = {each: energy - taken[each] for each, energy in counted.items()}
@@ -90,7 +90,8 @@ class Division:
 
     @staticmethod
     def _used(each, interval, holders):
-        """(work, room, elapsed, busy, capacity) of one unit: a GPU's is that of the jobs that hold it, in equal parts."""
+        """(work, room, elapsed, busy, capacity) of one unit: a GPU's is that of the jobs that hold it, in equal
+        parts."""
         elapsed = interval.elapsed
         if each.kind != GPU:
             return interval.work, interval.room, elapsed, interval.busy, interval.capacity

@@ -1,5 +1,5 @@
-"""Idle power: what a part of the node draws while nothing runs on it. Declared (--idle-power), or else learned: the least
-mean power over a stretch of half a minute in which it was at rest.
+"""Idle power: what a part of the node draws while nothing runs on it. Declared (--idle-power), or else learned: the
+least mean power over a stretch of half a minute in which it was at rest.
 
 Nothing is concluded from a part that works: while it was never seen at rest, its idle power is not known, which is 0.
 """

@@ -4,7 +4,7 @@ A part that does not answer is waited for: what it counted meanwhile comes with 
 begins anew, or another one comes, the set is another: all begins anew.
 """
 from colmet.node.clock import SECOND
-from colmet.node.energy.meters import NODE
+from colmet.node.energy.meters import WHOLE
 
 PATIENCE = 60 * SECOND      # ns for which a part may be silent
 
@@ -58,7 +58,7 @@ class Metered:
             for part, reading in found.items():
                 waited = part in self._last and now - self._silent.get(part, now) < PATIENCE
                 if (reading.energy is not None or waited) and part.kind not in taken \
-                        and not (part.kind == NODE and NODE in mine):
+                        and not (part.kind == WHOLE and WHOLE in mine):
                     mine.add(part.kind)
                     yield part, reading
             taken |= mine

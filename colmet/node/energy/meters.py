@@ -1,14 +1,14 @@
 """What counts energy on this machine, all by one interface:
 
     name            one of `colmet.common.metrics.energy.METERS`
-    read(jobs)      {`Part`: `Reading`} of all parts that it knows; an energy of None is one that does not answer now. It
-                    does not wait for what may hang: that has a thread, and the latest of it is given
+    read(jobs)      {`Part`: `Reading`} of all parts that it knows; an energy of None is one that does not answer now.
+                    It does not wait for what may hang: that has a thread, and the latest of it is given
     holders         of GPUs, as of the last `read`: {name of the part: the jobs that hold it}
     lacks           {what it cannot read: "why; what to do"}
     close()         frees what it holds
 
-`OPENERS` make them, as opener(root, options), and raise Unavailable. Where two count parts of one kind, those of the one
-that comes first there count.
+`OPENERS` make them, as opener(root, options), and raise Unavailable. Where two count parts of one kind, those of the
+one that comes first there count.
 """
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from colmet.node.rapl.followed import Followed
 from colmet.node.rapl.zones import Reading
 
 PACKAGE, DRAM, GPU, OTHER = "package", "dram", "gpu", "other"       # kinds: those of the table `energy`,
-NODE = "node"               # and all of the node, whatever else counts inside it; OTHER is what that leaves
+WHOLE = "whole"             # and all of the node, whatever else counts inside it; OTHER is what that leaves
 LONGEST = 60 * SECOND       # ns between two readings of a power, from which on it is not added up over the gap
 
 
@@ -49,7 +49,7 @@ class Rapl:
         self._zones.close()
 
 
-KIND_OF = {zones.DRAM: DRAM, zones.PSYS: NODE}
+KIND_OF = {zones.DRAM: DRAM, zones.PSYS: WHOLE}
 
 
 class Gpus:
@@ -83,7 +83,7 @@ class Whole:
     def read(self, jobs):
         """Their readings."""
         found, wall = self._meters.read(), clock()[2]
-        return {Part(name, NODE): self._reading(name, found.get(name), wall) for name in self._meters.whole}
+        return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in self._meters.whole}
 
     def close(self):
         """Closes them."""

@@ -1,7 +1,7 @@
 """What was used of the node from one reading to the next: CPU time of jobs and of the rest, and whose cores they were.
 
-CPU time of a job from its cgroups (`colmet.node.counters`), of the node from /proc/stat (proc(5)); cores of a job from its
-cpusets (cpuset(7); admin-guide/cgroup-v2.rst of the kernel). A job that no cpuset binds has all cores.
+CPU time of a job from its cgroups (`colmet.node.counters`), of the node from /proc/stat (proc(5)); cores of a job from
+its cpusets (cpuset(7); admin-guide/cgroup-v2.rst of the kernel). A job that no cpuset binds has all cores.
 """
 import os
 from typing import NamedTuple
