@@ -155,8 +155,8 @@ OPTIONS = (
     *_switches(),
     Option(("--perfhw-list",), "what --enable-perfhw counts for each job, any number of counters; docs/perf.rst names "
            "them", DEFAULT_EVENTS, many="words", metavar="COUNTER", group=SOURCES, check=event_fault),
-    Option(("--idle-power",), "power of the node's parts while nothing runs, for --enable-energy: PART is one of %s (of "
-           "each); by default what they are seen to draw at rest" % ", ".join(KINDS), (), many="words",
+    Option(("--idle-power",), "power of the node's parts while nothing runs, for --enable-energy: PART is one of %s; "
+           "by default what they are seen to draw at rest" % ", ".join(KINDS), (), many="words",
            metavar="PART=WATTS", group=SOURCES, check=idle.fault),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),

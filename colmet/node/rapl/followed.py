@@ -1,5 +1,5 @@
-"""The RAPL zones of the node by whichever way it has, powercap or the PMU "power"; a thread reads them beside the ticks,
-often enough that no counter begins anew unseen.
+"""The RAPL zones of the node by whichever way it has, powercap or the PMU "power"; a thread reads them beside the
+ticks, often enough that no counter begins anew unseen.
 """
 import threading
 
