@@ -10,6 +10,12 @@ def boottime():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def clock():
+    """(CLOCK_BOOTTIME, how much of it the machine slept, Unix time)."""
+    now = boottime()
+    return now, now - time.monotonic_ns(), time.time_ns()
+
+
 def ticks_offset():
     """What to add to CLOCK_BOOTTIME to get the time whose multiples are ticks.
 

@@ -7,12 +7,14 @@ import socket
 
 from colmet.common import prometheus, schedulers
 from colmet.common.metrics import TABLES
+from colmet.common.metrics.energy import KINDS
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, near_to, parse
 from colmet.common.schedulers import MODULES, NONE, oar
 from colmet.common.schedulers.rule import rule_fault
 from colmet.common.wire import MAX_NAME
 from colmet.node.account_pins import DEFAULT as PINS
 from colmet.node.account_readers import AUTO, READERS
+from colmet.node.energy import idle
 from colmet.node.jobs import DEFAULT_ROOTS
 from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
 from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
@@ -175,6 +177,9 @@ OPTIONS = (
            check=interface_fault),
     Option(("--omnipath",), "infinibandstats_default counts data by 8 bytes; hfi1 is known without", False, bool,
            group=SOURCES),
+    Option(("--idle-power",), "power of the node's parts while nothing runs, for --enable-energy: PART is one of %s; "
+           "by default what they are seen to draw at rest" % ", ".join(KINDS), (), many="words",
+           metavar="PART=WATTS", group=SOURCES, check=idle.fault),
     Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--lustre-prefix",), "name of the Lustre file systems whose sum --enable-lustre measures; * and ? stand "
            "for any characters", "lustre", metavar="NAME", group=SOURCES),

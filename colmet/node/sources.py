@@ -38,6 +38,8 @@ class Sources:
             elif source or self._opens(name, module, settings):
                 self.on.append(source or self._opened)
                 self.on[-1].backend.tables, self.on[-1].backend.counters = settings.tables, self.counters
+        for source in self.on:
+            source.backend.others = {other.name: other.backend for other in self.on}
         own = there.pop(HEALTH, None)
         if colmet.TABLE.name in settings.tables:
             self.on.append(own or Source(HEALTH, self._health, (colmet.TABLE,), period(HEALTH, settings)))

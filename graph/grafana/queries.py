@@ -9,6 +9,7 @@ TEXT = {"job": "job.keyword", "hostname": "hostname.keyword", "part": "part.keyw
         "event": "event.keyword", "sensor": "sensor.keyword", "meter": "meter.keyword"}
         "event": "event.keyword", "sensor": "sensor.keyword", "mount": "mount.keyword"}
         "event": "event.keyword", "sensor": "sensor.keyword", "gpu": "gpu.keyword"}
+        "event": "event.keyword", "sensor": "sensor.keyword", "owner": "owner.keyword"}
 FILTERS = {"job": "job.keyword:$job", "host": "hostname.keyword:$host"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SCALES = {"ns": "1e9", "us": "1e6", "USER_HZ": "100.0", "uJ": "1e6"}    # a rate, divided so, is CPUs, tasks or W

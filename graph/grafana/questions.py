@@ -16,6 +16,8 @@ PORTS = "network"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
     "cpu", "account", "job", "colmet", "rapl", "temperature", "power")
 FILES = "filesystem"
+ENERGY = "energy"
+OWNER = "owner.keyword:%s"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 GPU, OF_NODE = "gpu", "job.keyword:0"       # of the table `gpu`, the rows of whole devices
@@ -128,6 +130,9 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
     Panel("Does it use the GPUs that it holds?", (Series(GPU, "utilization"),), ("gpu", "hostname"), 20,
           note="Of the whole GPU, where jobs share it: of them all."),
     Panel("How much memory of GPUs do its processes hold?", (Series(GPU, "process_memory"),), ("gpu", "hostname"), 20),
+    Panel("How much of each node's power is for it?", (
+        Series(ENERGY, "package_dynamic", "processors, for its work:"), Series(ENERGY, "energy", "all in all:")),
+        ("hostname",), note="All in all: memory and GPUs too, and its share of the idle power."),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 
@@ -160,6 +165,10 @@ ONE_NODE = Board("colmet-node", "Colmet: one node", "What a node is busy with, a
     Panel("Are its GPUs busy?", (Series(GPU, "utilization", "", "", OF_NODE),), ("gpu",), 20,
           note="`holders` of the same table tells how many jobs hold each."),
     Panel("How much power do its GPUs draw?", (Series(GPU, "power", "", "", OF_NODE),), ("gpu",), 20, stack=True),
+    Panel("Who uses its energy?", tuple(
+        Series(ENERGY, "energy", owner, "", OWNER % owner) for owner in ("jobs", "unallocated", "idle")), stack=True,
+        note="Together they are all that its meters count: docs/energy.rst."),
+    Panel("Which job uses its energy?", (Series(ENERGY, "energy", "", "", OWNER % "job"),), ("job",), stack=True),
     Panel("How hot is it, and where?", (Series(HEAT, "temperature"),), ("sensor",), 20, width=24,
           note="The hottest sensors; `max` and `crit` of the same table are their limits."),
     Panel("How much goes through its network ports?", (

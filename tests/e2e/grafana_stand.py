@@ -43,6 +43,9 @@ MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-filesystem", "--di
 MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-gpu", "-p", SOLVER, "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--scheduler", "none", "--account-pins", "")
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-energy", "--idle-power", "package=9",
+           "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job",
+           "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -60,6 +63,8 @@ class Stand:
         gpu_machine.process(self.machine.root, int(SOLVER))
         gpu_machine.opens(self.machine.root, int(SOLVER), 4, 1, drm_driver="amdgpu", drm_client_id="7",
                           drm_pdev="0000:03:00.0", drm_memory_vram="64 MiB")
+        for name in ("proc", "sys/fs"):
+            (self.machine.root / name).symlink_to("/" + name)
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -73,7 +78,8 @@ class Stand:
             collectors = [self._collector(name, ports[name]) for name in self.servers]
             nodes = [self._node(host, name, ports[name], *ENABLED, "--cpuset_rootpath", roots[host].path)
                      for host in HOSTS for name in self.servers]
-            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root, part="machine")
+            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root,
+                                 "--cpuset_rootpath", roots[host].path, part="machine")
                       for host in HOSTS for name in self.servers]
             counting, worker = self._count(ports)
             for name in self.servers:

@@ -20,4 +20,9 @@ STEMS = (taskstats, procstats, infiniband, lustre, perfhw, rapl06, temperature06
 
 STEMS = (taskstats, procstats, infiniband, lustre, perfhw, rapl06, temperature06, jobproc, ipmipower, nvidia,
          cpu, perf, rapl, temperature, gpu, account, cgroup, job, colmet)
+                                   jobproc, ipmipower, nvidia, cpu, perf, rapl, temperature, energy, account,
+                                   cgroup, job, colmet)
+
+STEMS = (taskstats, procstats, infiniband, lustre, perfhw, rapl06, temperature06, jobproc, ipmipower, nvidia,
+         cpu, perf, rapl, temperature, energy, account, cgroup, job, colmet)
 TABLES = {stem.TABLE.name: stem.TABLE for stem in STEMS}

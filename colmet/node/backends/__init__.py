@@ -12,6 +12,7 @@ A module has `TABLES`, what it gives, and a class `Backend`:
     attend(jobs)            optional: these were just found; for what counts from when it is asked to
     counters                set from outside: the `colmet.node.counters.Counters` of the whole node, for what reads
                             cgroups
+    others                  set from outside: {name: backend} of the sources that are open, for what reads another one
     tables                  set from outside: names of the tables that are switched on; what makes several may leave
                             out the others
     reader, refused         where a source has several ways to read: which one it took, {better one: why not}, and
@@ -27,6 +28,7 @@ NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "tempe
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "power")
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "lustre", "filesystem")
 NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "gpu")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "energy")
 
 
 class Unavailable(Exception):

@@ -44,6 +44,7 @@ class Backend:
         self.described = {perfhw.TABLE.name: mapping.described(perfhw.TABLE, [line.partition(",")[2]
                                                                               for line in self._lines])}
         self._before = {}                   # {job: {name: value of its last row}}
+        self._sums = {}                     # of the last sample
 
     def sample(self, jobs):
         """Rows of all that is counted, of a job that ended too; then it is let go."""
@@ -51,7 +52,7 @@ class Backend:
         if old and not self._begun:
             self._begun = True
             self._tell()
-        sums = self._counters.read(jobs)
+        self._sums = sums = self._counters.read(jobs)
         ended = self._counters.others(jobs)
         rows = [(job, self._events[place].name, list(found)) for job, counted in sums.items()
                 for place, found in counted.items()]
@@ -60,6 +61,11 @@ class Backend:
             self._counters.forget(job)
             self._before.pop(job, None)
         return {perfhw.TABLE.name: growth, perf.TABLE.name: rows}
+
+    def counted(self, name):
+        """{job: value of its counter `name` at the last sample}, of those where it is known."""
+        return {job: found[1] for job, counted in self._sums.items() for place, found in counted.items()
+                if job and found[1] is not None and self._events[place].name == name}
 
     def attend(self, jobs):
         """Begins to count for jobs that were just found: before their first process, if it can be."""

@@ -1,0 +1,121 @@
+"""What counts energy on this machine, all by one interface:
+
+    name            one of `colmet.common.metrics.energy.METERS`
+    read(jobs)      {`Part`: `Reading`} of all parts that it knows; an energy of None is one that does not answer now.
+                    It does not wait for what may hang: that has a thread, and the latest of it is given
+    holders         of GPUs, as of the last `read`: {name of the part: the jobs that hold it}
+    lacks           {what it cannot read: "why; what to do"}
+    close()         frees what it holds
+
+`OPENERS` make them, as opener(root, options), and raise Unavailable. Where two count parts of one kind, those of the
+one that comes first there count.
+"""
+from typing import NamedTuple
+
+from colmet.common.metrics.energy import METERS
+from colmet.node.backends import Unavailable
+from colmet.node.clock import SECOND, clock
+from colmet.node.rapl import zones
+from colmet.node.rapl.followed import Followed
+from colmet.node.rapl.zones import Reading
+
+PACKAGE, DRAM, GPU, OTHER = "package", "dram", "gpu", "other"       # kinds: those of the table `energy`,
+WHOLE = "whole"             # and all of the node, whatever else counts inside it; OTHER is what that leaves
+LONGEST = 60 * SECOND       # ns between two readings of a power, from which on it is not added up over the gap
+
+
+class Part(NamedTuple):
+    """Something whose energy is counted: its `name` tells it from others of its `kind`, "" for all of them."""
+    name: str
+    kind: str
+
+
+class Rapl:
+    """The zones of the processors below `root` of which none is inside another. One that is not of a package is all
+    there is: of the platform the node, of a core the packages."""
+
+    def __init__(self, root, options):
+        self._zones = Followed(root, clock)
+        self.name, self.lacks, self.holders = self._zones.name, self._zones.lacks, {}
+
+    def read(self, jobs):
+        """Their readings."""
+        summed = zones.summed(self._zones.zones)
+        return {Part(zone.name, KIND_OF.get(zone.kind, PACKAGE)): reading
+                for zone, reading in self._zones.read().items() if zone.name in summed}
+
+    def close(self):
+        """Ends their thread."""
+        self._zones.close()
+
+
+KIND_OF = {zones.DRAM: DRAM, zones.PSYS: WHOLE}
+
+
+class Gpus:
+    """GPUs: `energy.read(jobs)` gives ({card: (since, energy, ...)}, {card: jobs that hold it}), of which the latest is
+    given, without waiting."""
+
+    name = GPU
+
+    def __init__(self, energy):
+        self._energy, self.lacks, self.holders = energy, {}, {}
+
+    def read(self, jobs):
+        """Their readings."""
+        spent, self.holders = self._energy.read(jobs)
+        return {Part(card, GPU): Reading(each.since, each.energy) for card, each in spent.items()}
+
+    def close(self):
+        """Ends it."""
+        self._energy.close()
+
+
+class Whole:
+    """Meters of the whole node, called `name`: those of `meters.whole` (names, the best first); `meters.read()` gives
+    {name: reading} with `watts`, `energy` (uJ) counted since `since`, each None where it is not told, and `at`
+    (CLOCK_BOOTTIME). Where it tells the power alone, that is added up from reading to reading."""
+
+    def __init__(self, meters, name):
+        self._meters, self.name, self.lacks, self.holders = meters, name, {}, {}
+        self._sums = {}             # {name: (since, nJ, watts, at)}
+
+    def read(self, jobs):
+        """Their readings."""
+        found, wall = self._meters.read(), clock()[2]
+        return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in self._meters.whole}
+
+    def close(self):
+        """Closes them."""
+        self._meters.close()
+
+    def _reading(self, name, said, wall):
+        if said is not None and said.energy is not None:
+            return Reading(said.since, said.energy)
+        since, used, before, at = self._sums.get(name, (wall, 0, None, 0))
+        if said is None or said.watts is None:
+            return Reading(since, None)
+        if before is None or not 0 <= said.at - at <= LONGEST:
+            since, used = wall, 0
+        else:
+            used += int((before + said.watts) / 2 * (said.at - at))
+        self._sums[name] = since, used, said.watts, said.at
+        return Reading(since, used // 1000)
+
+
+OPENERS = (Rapl,)
+
+
+def opened(root, options):
+    """The meters that this machine has, the best first. Raises Unavailable where there is none."""
+    found, reasons = [], []
+    for opener in OPENERS:
+        try:
+            found.append(opener(root, options))
+        except Unavailable as reason:
+            reasons.append(str(reason).partition("; "))
+    if not found:
+        raise Unavailable("; ".join(filter(None, (", ".join(why for why, _, _ in reasons),
+                                                  ", or ".join(filter(None, (do for _, _, do in reasons)))))))
+    assert all(meter.name in METERS for meter in found)
+    return found
