@@ -18,6 +18,7 @@ CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
 FILES = "filesystem"
 ENERGY = "energy"
 OWNER = "owner.keyword:%s"
+CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, PERF = "cpu", "account", "job", "colmet", "rapl", "temperature", "perf"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 GPU, OF_NODE = "gpu", "job.keyword:0"       # of the table `gpu`, the rows of whole devices
@@ -35,11 +36,25 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """Of one counter that has a row for each `field` of text: what the row `above` grew by over what the row `below`
+    did. `unit` is Grafana's id."""
+    table: str
+    metric: str
+    field: str
+    above: str
+    below: str
+    unit: str = "short"
+    legend: str = ""
+    how: str = RATE
+
+
+@dataclass(frozen=True)
 class Panel:
     """One question. `by` tells lines apart, the `top` with the greatest values of each are drawn; `label` says what
     is counted; `alarm` is the value from which it is a matter of concern; `note` goes into the description."""
     question: str
-    series: Tuple[Series, ...]
+    series: Tuple[object, ...]          # Series and Ratio
     by: Tuple[str, ...] = ()
     top: int = 10
     stack: bool = False
@@ -80,6 +95,7 @@ class Board:
     one_node: bool = False
 
 
+ASKED = "Drawn where both are counted: `--perfhw-list %s`."
 LIVE = ("Summed over what runs: when a process ends, its share leaves the sum, and that step is not drawn.")
 USED = (Column("cpu", "sum", "CPU time"), Column("wall", "max", "Wall time"),
         Column("peak_memory", "max", "Peak memory"), Column("read_bytes", "sum", "Read"),
@@ -133,6 +149,13 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
     Panel("How much of each node's power is for it?", (
         Series(ENERGY, "package_dynamic", "processors, for its work:"), Series(ENERGY, "energy", "all in all:")),
         ("hostname",), note="All in all: memory and GPUs too, and its share of the idle power."),
+    Panel("What do processors and kernel count for it?", (Series(PERF, "value"),), ("event", "hostname"), 20),
+    Panel("How many instructions does it do in a cycle?", (
+        Ratio(PERF, "value", "event", "instructions", "cpu_cycles"),), ("hostname",), label="instructions per cycle",
+          note="Under 1 it mostly waits, often for memory. " + ASKED % "instructions cpu_cycles"),
+    Panel("How much of what it looks for is not in the cache?", (
+        Ratio(PERF, "value", "event", "cache_misses", "cache_references", "percentunit"),), ("hostname",),
+          note=ASKED % "cache_misses cache_references"),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 
