@@ -72,6 +72,7 @@ class SlowSource(Source):
         super().__init__(name, backend, tables, period)
         self._wanted, self._ended = threading.Event(), False
         self._latest, self._read_at = {}, None
+        self._lock = threading.Lock()               # the two are of one reading
         self._thread = None
 
     def rows(self, guard, jobs):
@@ -83,8 +84,10 @@ class SlowSource(Source):
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
             self._thread.start()
-        self.age = 0 if self._read_at is None else boottime() - self._read_at
-        return self._latest if self.age <= max(OLDEST, 3 * self.period) else {}
+        with self._lock:
+            rows, read_at = self._latest, self._read_at
+        self.age = 0 if read_at is None else boottime() - read_at
+        return rows if self.age <= max(OLDEST, 3 * self.period) else {}
 
     def close(self):
         """Let the thread end after its reading; it closes the backend itself."""
@@ -103,5 +106,6 @@ class SlowSource(Source):
             self.samples += 1
             rows = guard(self, Meter(), self.backend.sample, self._jobs)
             if rows is not None:
-                self._latest, self._read_at = rows, began
+                with self._lock:
+                    self._latest, self._read_at = rows, began
         self.backend.close()
