@@ -169,8 +169,9 @@ def files(tape, real):
         if not tape.listening(sys._getframe(1)):
             return real(file, mode, buffering, encoding, errors, newline, closefd, opener)
         if mode.strip("bt") != "r":
-            written = tape.opened(file, None) if tape.replays else None
-            return real(os.devnull if written else file, mode, buffering, encoding, errors, newline, closefd, opener)
+            if tape.replays:
+                return io.BytesIO() if "b" in mode else io.StringIO()
+            return real(file, mode, buffering, encoding, errors, newline, closefd, opener)
         raw = Raw(tape, os.open(file, os.O_RDONLY | os.O_CLOEXEC), os.fspath(file))
         buffered = io.BufferedReader(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline)

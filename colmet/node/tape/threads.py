@@ -4,6 +4,8 @@ order of all answers.
 import sys
 import threading
 
+from colmet.node.tape.tape import Diverged, Ended
+
 
 def functions(tape):
     """As `colmet.node.tape.calls.functions`."""
@@ -26,11 +28,13 @@ def starting(tape, real):
         def on_tape():
             tape.join(number)
             tape.source = self.name
-            tape.note("Thread.run")
             try:
+                tape.note("Thread.run")
                 run()
-            finally:
                 tape.note("Thread.end")
+            except (Diverged, Ended):
+                pass                # the thread that ticks tells
+            finally:
                 tape.leave()
         self.run = on_tape
         with tape.apart():

@@ -1,0 +1,71 @@
+"""Recordings replayed as somebody else: not root, on whom every look at the machine is told."""
+import json
+import os
+import subprocess
+import sys
+
+from colmet.common import wire
+from collectors import Native
+
+HERE = "/proc /sys /dev /run".split()
+ELSEWHERE = """
+import os, sys
+from importlib import import_module
+from pathlib import Path
+import colmet.node
+from colmet.node import backends, main
+for path in Path(colmet.node.__file__).parent.rglob("*.py"):        # what is imported later may not be readable then
+    import_module("colmet.node." + ".".join(path.relative_to(Path(colmet.node.__file__).parent).with_suffix("").parts))
+for helper in "_files", "_taskstats", "_account", "_perf_hw", "_rapl":
+    import_module("colmet.node." + helper)
+places, seen = sys.argv[1].split(":"), []
+def look(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith(tuple(places)):
+        seen.append(arguments[0])
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.addaudithook(look)
+code = main.main(sys.argv[2:])
+sys.exit("looked at %s" % seen if seen else code)
+"""
+
+
+class Keeping(Native):
+    """A collector that keeps the `frames` of each batch by sequence, as the outbox had them, and the `jobs` in them."""
+
+    def __init__(self, uri):
+        self.frames, self.jobs = {}, []
+        super().__init__(uri)
+
+    def take(self, message):
+        fields, payload = wire.parse(message[1:])
+        if fields["type"] != "batch":
+            super().take(message)
+            return
+        self.frames[fields["sequence"]] = payload
+        self.jobs += json.loads(payload[0])["jobs"]
+        self.received.add(fields["sequence"])
+        self.send(message[0], wire.message("ack", **self.state(fields["session"])))
+
+
+def replay(recording, uri, folder, *arguments, forbidden=()):
+    """Start a replay of the file `recording`: Popen; what it says on stderr comes by a pipe. `forbidden` are more places
+    that it must not look at."""
+    places = ":".join(HERE + list(map(str, forbidden)))
+    command = [sys.executable, "-c", ELSEWHERE, places, "--replay", recording, "--zeromq-uri", uri, "--wire", "native",
+               *arguments]
+    return subprocess.Popen(list(map(str, command)), cwd=folder, stderr=subprocess.PIPE, text=True,
+                            env=dict(os.environ, PYTHONHASHSEED="random"))
+
+
+def replayed(recording, uri, native, folder, *arguments, forbidden=()):
+    """({sequence: frames}, exit code, what it said) of a replay."""
+    with Keeping(native) as collector:
+        process = replay(recording, uri, folder, *arguments, forbidden=forbidden)
+        try:
+            collector.serve(lambda: process.poll() is not None)
+            return collector.frames, process.returncode, process.stderr.read()
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()

@@ -1,0 +1,88 @@
+"""What a node read is kept, and makes the same batches again: elsewhere, by somebody else, when the jobs are gone."""
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import heat_tree
+from energy_tree import Powercap
+from programs import wait_for
+from replays import Keeping, replayed
+
+pytest_plugins = ("harness",)
+PATIENCE = 60
+ALL = ("--enable-jobproc", "--enable-RAPL", "--enable-temperature", "--enable-perfhw", "--perfhw-list", "task_clock",
+       "page_faults", "context_switches")
+
+
+@pytest.fixture(name="machine")
+def _machine(tmp_path):
+    """A root with the cgroups and processes of this machine, and made-up zones and sensors."""
+    tree = Powercap(tmp_path / "machine")
+    heat_tree.server(tree.root)
+    (tree.root / "proc").symlink_to("/proc")
+    (tree.root / "sys" / "fs").symlink_to("/sys/fs")
+    return tree
+
+
+@pytest.fixture(name="elsewhere")
+def _elsewhere():
+    """A folder that anybody may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def native(uri):
+    """The address of the native wire."""
+    return "tcp://127.0.0.1:%d" % (int(uri.rpartition(":")[2]) + 1)
+
+
+def only(folder):
+    """The one recording there."""
+    [path] = folder.glob("*.colmet")
+    return path
+
+
+def recorded(start, root, machine, uri, folder, *arguments):
+    """{sequence: frames} of a node that was recorded while jobs came, worked and went."""
+    with Keeping(native(uri)) as collector:
+        node = start("node", "--record", folder, "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root",
+                     machine.root, "--cpuset_rootpath", root.path, *ALL, *arguments)
+        first = root.job(71)
+        first.run("sh", "-c", "while :; do :; done")
+        collector.serve(lambda: any(each["job"] == "71" for each in collector.jobs))
+        machine.use(package_0=12.5, package_1=3)
+        second = root.job(72, "bob")
+        second.run("sleep", "1000")
+        collector.serve(lambda: any(each["job"] == "72" for each in collector.jobs))
+        heat_tree.write(machine.root.joinpath(*heat_tree.HWMON, "hwmon0", "temp1_input"), 71500)
+        first.remove()
+        collector.serve(lambda: any(each.get("gone") for each in collector.jobs))
+        before = len(collector.frames)
+        collector.serve(lambda: len(collector.frames) > before + 3)
+        node.process.terminate()
+        collector.serve(lambda: node.process.poll() is not None)        # its last batch comes at its end
+        assert node.process.returncode == 0, node.errors()
+        assert sorted(collector.frames) == list(range(1, max(collector.frames) + 1))
+        second.remove()
+        return collector.frames, node.errors()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("reader", ["bpf", "netlink", "proc"])
+def test_a_replay_makes_the_same_batches_without_the_machine(root, machine, uri, start, tmp_path, elsewhere, reader):
+    frames, said = recorded(start, root, machine, uri, tmp_path / "kept", "--task-reader", reader)
+    assert "rapl (powercap)" in said and "taskstats (%s)" % reader in said
+    path = only(tmp_path / "kept")
+    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+    assert len(frames) > 5
+    shutil.rmtree(machine.root)
+    shutil.copy(path, elsewhere / path.name)
+    os.chmod(elsewhere / path.name, 0o644)
+    for _ in range(2):
+        again, code, said = replayed(elsewhere / path.name, uri, native(uri), elsewhere, forbidden=[machine.root])
+        assert code == 0 and "%d batches in " % len(frames) in said and ", all as recorded\n" in said, said
+        assert again == frames
