@@ -117,10 +117,10 @@ OPTIONS = (
 
     Option(("--record",), "directory in which to keep what all sources read, to be given again by --replay; it holds "
            "names and command lines of users", "", metavar="DIR", group=TAPE),
-    Option(("--record-size",), "most that the recordings in that directory take; then no more is kept", 1024, int, "MiB",
-           "MIB", group=TAPE, check=at_least(1)),
-    Option(("--replay",), "make the batches of a recording again and send them, in place of measuring: its file, or the "
-           "directory of the only one", "", metavar="PATH", group=TAPE),
+    Option(("--record-size",), "most that the recordings in that directory take; then no more is kept", 1024, int,
+           "MiB", "MIB", group=TAPE, check=at_least(1)),
+    Option(("--replay",), "make the batches of a recording again and send them, in place of measuring: its file, or "
+           "the directory of the only one", "", metavar="PATH", group=TAPE),
 
     Option(("-c", "--cgroup"), "measure this cgroup, absolute or below a root path; may be given again", (),
            many="repeat", metavar="CGROUP", group="Jobs"),

@@ -20,7 +20,8 @@ PATHS = "exists isdir isfile islink lexists ismount realpath getsize"
 READS = "readlink access pidfd_open"
 WRITES = "makedirs mkdir rmdir unlink remove rename"
 HERE = "geteuid getuid cpu_count urandom getloadavg"
-CLOCKS = "time time_ns monotonic monotonic_ns clock_gettime clock_gettime_ns thread_time_ns process_time_ns perf_counter_ns"
+CLOCKS = ("time time_ns monotonic monotonic_ns clock_gettime clock_gettime_ns thread_time_ns process_time_ns "
+          "perf_counter_ns")
 OF_FILES = "read pread readv write pwrite set_blocking set_inheritable lseek"
 PATH = "exists is_dir is_file is_symlink readlink"
 

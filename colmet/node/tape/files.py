@@ -8,8 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyinotify
-
+from colmet.node import watch
 from colmet.node.tape.tape import VIRTUAL
 
 _PIECE = 1 << 16
@@ -28,7 +27,7 @@ def functions(tape):
                                                                                 errors=errors)
     yield Path, "read_bytes", lambda self: _whole(opened, self, "rb")
     yield select, "poll", either(tape, select.poll, lambda real: Poll(tape, real))
-    yield pyinotify, "WatchManager", either(tape, pyinotify.WatchManager, lambda real: Manager(tape, real))
+    yield watch.pyinotify, "WatchManager", either(tape, watch.pyinotify.WatchManager, lambda real: Manager(tape, real))
     yield fcntl, "ioctl", control(tape, fcntl.ioctl)
     yield subprocess, "run", program(tape, subprocess.run)
 

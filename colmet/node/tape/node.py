@@ -81,8 +81,9 @@ class Taped:
         elif not tape.whole:
             log.error("replay: %s ends with tick %d and not with its node: that was killed, or --record-size was "
                       "reached%s", self._reader.path, tape.ticks, "; what follows is not whole" * self._reader.cut)
-        log.log(TELL, "replay: %d batches in %d ticks, %s", batches, tape.ticks, "%d of them not as recorded, the first "
-                "at tick %d" % (len(differ), differ[0]) if differ else "all as recorded")
+        how = "%d of them not as recorded, the first at tick %d" % (len(differ), differ[0]) if differ \
+            else "all as recorded"
+        log.log(TELL, "replay: %d batches in %d ticks, %s", batches, tape.ticks, how)
 
 
 class Sampler(sampler.Sampler):

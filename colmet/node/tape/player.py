@@ -47,6 +47,10 @@ class _Queue:
                 return self.entries[place][3:]
         return None
 
+    def has_passed(self, kind, key):
+        """Whether the answer is one of those that were left."""
+        return any(entry[1:3] == (kind, key) for entry in self.passed)
+
     def told(self):
         """What was to come next."""
         return "%s of %s" % self.entries[self.next][1:3] if self.next < len(self.entries) else "nothing"
@@ -70,9 +74,9 @@ class Player(Tape):
         with self._turn:
             self._rest(thread)
             queue = self._queues.setdefault(thread, _Queue())
-            self._await(thread, queue)
+            self._await(thread, queue, queue.has_passed(kind, key))
             if kind == TICK:
-                queue.passed = []
+                queue.passed = []           # nobody asks for that any more
             found = queue.find(kind, key)
             if found is None:
                 self._stop(Diverged, "%s, tick %d: asks for %s of %s, which the recording does not have there; next in "
@@ -111,11 +115,13 @@ class Player(Tape):
             self._running = None
             self._turn.notify_all()
 
-    def _await(self, thread, queue):
-        """Wait until it is this thread's turn."""
+    def _await(self, thread, queue, passed):
+        """Wait until it is this thread's turn, or with `passed` until no other goes on."""
         while True:
             if self._over:
                 raise Ended(0)
+            if passed and self._running is None:
+                return
             if thread == _FIRST and queue.place is None and self._running is None:
                 self._load(queue)
                 self._turn.notify_all()

@@ -83,8 +83,9 @@ class Reader:
             if not title.startswith(_TITLE) or not title.endswith(b"\n"):
                 raise Unreadable("%s is no recording of colmet-node" % self.path)
             if title[len(_TITLE):-1] != b"%d" % VERSION:
-                raise Unreadable("%s is a recording of version %s, this colmet-node reads version %d; replay it with the "
-                                 "release that made it" % (self.path, title[len(_TITLE):-1].decode("latin-1"), VERSION))
+                raise Unreadable("%s is a recording of version %s, this colmet-node reads version %d; replay it with "
+                                 "the release that made it" % (self.path, title[len(_TITLE):-1].decode("latin-1"),
+                                                               VERSION))
             self.head = self.block()
             if not isinstance(self.head, dict) or not isinstance(self.head.get("argv"), list):
                 raise Unreadable("%s ends within its head" % self.path)

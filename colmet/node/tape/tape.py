@@ -4,14 +4,13 @@ import threading
 from contextlib import contextmanager
 from itertools import count
 
-import pyinotify
-
+from colmet.node import watch
 from colmet.node.backends import Unavailable
 
 VIRTUAL = 1 << 20               # descriptors of a replay begin here: no file is open
 OTHERS = ("logging", "linecache", "tokenize", "traceback", "threading")     # modules that ask for themselves
 FAULTS = (OSError, LookupError, ValueError, OverflowError, Unavailable, subprocess.SubprocessError,
-          pyinotify.WatchManagerError)
+          watch.pyinotify.WatchManagerError)
 
 
 class Diverged(SystemExit):
@@ -101,7 +100,7 @@ _OTHERS = {
     "TimeoutExpired": subprocess.TimeoutExpired,
     "CalledProcessError": subprocess.CalledProcessError,
     "Unavailable": Unavailable,
-    "WatchManagerError": lambda text: pyinotify.WatchManagerError(text, {}),
+    "WatchManagerError": lambda text: watch.pyinotify.WatchManagerError(text, {}),
     "KeyError": KeyError, "IndexError": IndexError, "LookupError": LookupError, "OverflowError": OverflowError,
 }
 

@@ -17,13 +17,18 @@ def functions(tape):
     yield threading, "Event", lambda: Event(tape, event()) if tape.listening(sys._getframe(1)) else event()
 
 
+def name_of(thread):
+    """Its name, "" where it was given none: Python counts all that there were."""
+    return "" if thread.name.startswith("Thread-") else thread.name
+
+
 def starting(tape, real):
     """Thread.start: what one that is on the tape starts is on it too."""
     def function(self):
         if not tape.listening(sys._getframe(1)):
             real(self)
             return
-        number, run = tape.ask("Thread.start", self.name, tape.number), self.run
+        number, run = tape.ask("Thread.start", name_of(self), tape.number), self.run
 
         def on_tape():
             tape.join(number)
@@ -47,7 +52,7 @@ def waiting(tape, name, real):
     def function(self, *arguments, **named):
         if not tape.listening(sys._getframe(1)):
             return real(self, *arguments, **named)
-        return tape.ask(name, self.name, lambda: real(self, *arguments, **named))
+        return tape.ask(name, name_of(self), lambda: real(self, *arguments, **named))
     return function
 
 
