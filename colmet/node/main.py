@@ -159,7 +159,10 @@ def main(argv=None):
     except zmq.ZMQError as error:
         log.error("ZeroMQ: %s", error)
         return 1
-    except (OSError, Unbound) as error:
+    except taping.Stopped as stop:
+        log.error("replay: %s", stop)
+        return 1
+    except (OSError, Unbound, taping.Unreadable) as error:
         log.error("%s", error)
         return 1
 

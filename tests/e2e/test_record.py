@@ -1,9 +1,12 @@
 """What a node read is kept, and makes the same batches again: elsewhere, by somebody else, when the jobs are gone."""
+import json
 import shutil
+import signal
 
 import pytest
 
 import heat_tree
+from colmet.node.backends import NAMES, load
 from energy_tree import Powercap
 from replays import Keeping, replayed
 
@@ -71,3 +74,36 @@ def test_a_replay_makes_the_same_batches_without_the_machine(root, machine, uri,
         again, code, said = replayed(path, uri, forbidden=[machine.root])
         assert code == 0 and "%d batches in " % len(frames) in said and ", all as recorded\n" in said, said
         assert again == frames
+
+
+def everything():
+    """Each switch of a source that there is."""
+    tables = [table for name in NAMES for table in load(name).TABLES]
+    return ["--enable-" + option for option in dict.fromkeys(table.option for table in tables)]
+
+
+@pytest.mark.root
+def test_whatever_source_there_is_reads_by_the_tape(root, machine, uri, start, tmp_path):
+    config = tmp_path / "node.conf"
+    config.write_text("[colmet-node]\nsample-period = 0.2\nenable-temperature = yes\n")
+    root.job(73).run("sleep", "1000")
+    with Keeping(native(uri)) as collector:
+        node = start("node", "--config", config, "--record", tmp_path / "kept", "--zeromq-uri", uri, "--wire", "native",
+                     "--root", machine.root, "--cpuset_rootpath", root.path, "--cpu-budget", "1000", "--period",
+                     "budget=0.2", "--reset-peak", "--blkio-rule", *everything())
+        collector.serve(lambda: len(collector.frames) > 3)
+        config.write_text("[colmet-node]\nsample-period = 0.1\ndisable-temperature = yes\n")
+        node.process.send_signal(signal.SIGHUP)
+        collector.serve(lambda: node.errors().count("sources ") == 2)
+        before = len(collector.frames)
+        collector.serve(lambda: len(collector.frames) > before + 3)
+        node.process.terminate()
+        collector.serve(lambda: node.process.poll() is not None)
+        frames = collector.frames
+    config.unlink()
+    shutil.rmtree(machine.root)
+    again, code, said = replayed(only(tmp_path / "kept"), uri, forbidden=[tmp_path / "machine", config])
+    assert code == 0 and ", all as recorded\n" in said, said
+    assert again == frames
+    named = [{name for name, _, _ in json.loads(frames[sequence][0])["blocks"]} for sequence in sorted(frames)]
+    assert any("temperature" in each for each in named) and "temperature" not in named[-1]

@@ -134,7 +134,7 @@ class Signals:
     def stopped(self):
         """Whether the node shall end."""
         if self._tape.replays and self._real.stopped():
-            raise Ended(0)
+            raise Ended("it was stopped")
         return self._tape.ask("signals", "stopped", self._real.stopped) if self._tape.rolling else self._real.stopped()
 
     def hup(self):

@@ -119,7 +119,7 @@ class Player(Tape):
         """Wait until it is this thread's turn, or with `passed` until no other goes on."""
         while True:
             if self._over:
-                raise Ended(0)
+                raise Ended("it is over")
             if passed and self._running is None:
                 return
             if thread == _FIRST and queue.place is None and self._running is None:
@@ -138,7 +138,7 @@ class Player(Tape):
         """Take up blocks until the thread that ticks has an entry. Raises Ended."""
         while first.place is None:
             if not self._take():
-                self._stop(Ended, "")
+                self._stop(Ended, "", "the recording ends before its first tick")
 
     def _take(self):
         """Take up one block; False where there is none any more."""
@@ -153,10 +153,10 @@ class Player(Tape):
                 self._queues.setdefault(thread, _Queue()).add((self._count, kind, _comparable(key), fault, answer))
         return block is not None
 
-    def _stop(self, kind, text):
-        self.fault, self._over = self.fault or text, True
+    def _stop(self, kind, fault, text=""):
+        self.fault, self._over = self.fault or fault, True
         self._turn.notify_all()
-        raise kind(text)
+        raise kind(fault or text)
 
 
 def _comparable(key):

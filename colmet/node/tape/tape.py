@@ -6,6 +6,7 @@ from itertools import count
 
 from colmet.node import watch
 from colmet.node.backends import Unavailable
+from colmet.node.taping import Stopped
 
 VIRTUAL = 1 << 20               # descriptors of a replay begin here: no file is open
 OTHERS = ("logging", "linecache", "tokenize", "traceback", "threading")     # modules that ask for themselves
@@ -13,11 +14,11 @@ FAULTS = (OSError, LookupError, ValueError, OverflowError, Unavailable, subproce
           watch.pyinotify.WatchManagerError)
 
 
-class Diverged(SystemExit):
-    """The code asks for what the recording does not have: no `except Exception` takes it for a failure."""
+class Diverged(Stopped):
+    """The code asks for what the recording does not have."""
 
 
-class Ended(SystemExit):
+class Ended(Stopped):
     """The recording is at its end."""
 
 
