@@ -19,7 +19,6 @@ from colmet.node import prometheus, sources, start, taping
 from colmet.node.clock import SECOND
 from colmet.node.emptied import Emptied
 from colmet.node.ending import Ending
-from colmet.node.health import Health
 from colmet.node.history import History
 from colmet.node.jobs import Jobs
 from colmet.node.log import log
@@ -44,7 +43,7 @@ class Node:
         self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid,
                          values.tid, values.process_tree, facts=values.exit_facts,
                          rules=rules(values.scheduler, values.rule))
-        health = Health(tape.outbox(self.outbox), self.jobs)
+        health = tape.health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
         history = History(self.sources.counters, lambda each: Ending(each, values.exit_facts))

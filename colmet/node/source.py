@@ -72,14 +72,15 @@ class SlowSource(Source):
         super().__init__(name, backend, tables, period)
         self._wanted, self._ended = threading.Event(), False
         self._latest, self._read_at = {}, None
-        self._lock = threading.Lock()               # the two are of one reading
-        self._thread = None
+        self._lock = threading.Lock()               # of what both threads use
+        self._thread, self._jobs = None, ()
 
     def rows(self, guard, jobs):
         """The latest rows, {} before the first reading is done, and where a reading hangs."""
         if self.shed:
             return {}
-        self._jobs = jobs
+        with self._lock:
+            self._jobs = jobs
         self._wanted.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
@@ -91,7 +92,8 @@ class SlowSource(Source):
 
     def close(self):
         """Let the thread end after its reading; it closes the backend itself."""
-        self._ended = True
+        with self._lock:
+            self._ended = True
         self._wanted.set()
         if self._thread is None:
             self.backend.close()
@@ -100,11 +102,13 @@ class SlowSource(Source):
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            if self._ended:
+            with self._lock:
+                ended, jobs = self._ended, self._jobs
+            if ended:
                 break
             began = boottime()
             self.samples += 1
-            rows = guard(self, Meter(), self.backend.sample, self._jobs)
+            rows = guard(self, Meter(), self.backend.sample, jobs)
             if rows is not None:
                 with self._lock:
                     self._latest, self._read_at = rows, began

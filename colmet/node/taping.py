@@ -1,6 +1,7 @@
 """Where a node can be recorded and replayed (`colmet.node.tape`), of one that is not: nothing is done there."""
 from contextlib import nullcontext
 
+from colmet.node.health import Health
 from colmet.node.sampler import Sampler
 
 
@@ -16,14 +17,14 @@ class Off:
     """No tape. `replays`: answers come from one; `done`: it was replayed to its end."""
     replays = done = False
     apart = rolling = staticmethod(nullcontext)
-    sampler = Sampler
+    sampler, health = Sampler, Health
 
     @staticmethod
     def same(what, *_):
         """It is not taped."""
         return what
 
-    settings = signals = outbox = same
+    settings = signals = same
 
 
 def begun(values, argv):

@@ -3,10 +3,11 @@ import hashlib
 import time
 from contextlib import contextmanager
 
-from colmet.node import sampler, sources
+from colmet.node import health, sampler, sources
 from colmet.node.log import TELL, log
 from colmet.node.outbox import Counts
 from colmet.node.settings import settings
+from colmet.node.source import SlowSource
 from colmet.node.tape.calls import Installed
 from colmet.node.tape.player import TICK, Player
 from colmet.node.tape.recorder import Recorder
@@ -49,9 +50,9 @@ class Taped:
         """As `colmet.node.signals.Signals`."""
         return Signals(self._tape, real)
 
-    def outbox(self, real):
-        """What `colmet.node.health.Health` asks of an outbox."""
-        return Outbox(self._tape, real)
+    def health(self, outbox, jobs):
+        """A `colmet.node.health.Health`."""
+        return Health(self._tape, outbox, jobs)
 
     def sampler(self, *arguments):
         """A `colmet.node.sampler.Sampler`."""
@@ -142,6 +143,20 @@ class Signals:
         return self._tape.ask("signals", "hup", self._real.hup)
 
 
+class Health(health.Health):
+    """What other threads count meanwhile is an answer: the sender, and sources that have one of their own."""
+
+    def __init__(self, tape, outbox, jobs):
+        self._tape = tape
+        super().__init__(Outbox(tape, outbox), jobs)
+
+    def source(self, source):
+        """As the real one's."""
+        if isinstance(source, SlowSource) and self._tape.rolling:
+            return self._tape.ask("source", source.name, lambda: super(Health, self).source(source))
+        return super().source(source)
+
+
 class Outbox:
     """What became of batches, as it was told."""
 
@@ -149,9 +164,11 @@ class Outbox:
         self._tape, self._real = tape, real
 
     def __len__(self):
-        return self._tape.ask("outbox", "kept", lambda: len(self._real))
+        return self._tape.ask("outbox", "kept", lambda: len(self._real)) if self._tape.rolling else len(self._real)
 
     @property
     def counts(self):
         """A `colmet.node.outbox.Counts`."""
+        if not self._tape.rolling:
+            return self._real.counts
         return Counts(**self._tape.ask("outbox", "counts", lambda: dict(vars(self._real.counts))))
