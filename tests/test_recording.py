@@ -24,7 +24,8 @@ def _path(tmp_path):
     """A recording of three blocks."""
     writer = Writer(str(tmp_path / "kept"), 1, ["-s", "2"])
     for number in range(3):
-        assert writer.write([[0, "kind", [number, "k\udcff"], 0, os.urandom(100)], [1, "kind", None, 1, ["OSError", 2]]])
+        assert writer.write([[0, "kind", [number, "k\udcff"], 0, os.urandom(100)],
+                             [1, "kind", None, 1, ["OSError", 2]]])
     writer.close()
     return writer.path
 
@@ -48,7 +49,8 @@ def test_cut_anywhere_it_is_whole_up_to_there(path):
         try:
             found, cut = blocks(path)
         except Unreadable as fault:
-            assert str(fault) == ("%s ends within its head" if size >= 19 else "%s is no recording of colmet-node") % path
+            why = "ends within its head" if size >= len("colmet recording 1\n") else "is no recording of colmet-node"
+            assert str(fault) == "%s %s" % (path, why)
             continue
         sizes.add((len(found), cut))
     assert sizes == {(0, False), (0, True), (1, False), (1, True), (2, False), (2, True)}
@@ -67,11 +69,11 @@ def test_another_version_is_refused_in_words(path):
     whole = open(path, "rb").read()
     with open(path, "wb") as file:
         file.write(whole.replace(b"colmet recording 1\n", b"colmet recording 2\n"))
-    with pytest.raises(Unreadable, match="is a recording of version 2, this colmet-node reads version 1; replay it with"):
+    with pytest.raises(Unreadable, match="of version 2, this colmet-node reads version 1; replay it with"):
         Reader(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"HDF5", os.urandom(300), b"colmet recording 1",
+@pytest.mark.parametrize("content", [b"", b"\n", b"HDF5", bytes(range(256)), b"colmet recording 1",
                                      b"colmet recording 1\n" + struct.pack("<II", 2 ** 32 - 1, 0)])
 def test_what_is_no_recording_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import cffi
 import pytest
 
 from colmet.node.tape import player
@@ -51,7 +52,7 @@ def raised(work):
     """What `work` raises, as text."""
     try:
         work()
-    except (OSError, LookupError, subprocess.SubprocessError) as error:
+    except (OSError, LookupError, AttributeError, subprocess.SubprocessError) as error:
         return error.__class__, str(error)
     return None
 
@@ -108,7 +109,38 @@ def of_the_machine(tree):
             raised(lambda: subprocess.run([str(tree / "none")], check=False))]
 
 
-@pytest.mark.parametrize("work", [of_descriptors, of_files, of_folders, of_the_machine])
+def of_programs(tree):
+    """What can be asked of other programs."""
+    script = "import sys; print(sys.stdin.readline(), end=''); sys.exit(3)"
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(b"question\n")
+    process.stdin.close()
+    found = [process.pid, select.select([process.stdout], [], [], 60)[0] == [process.stdout]]
+    with process.stdout as out:
+        found.append(os.read(out.fileno(), 100))
+    found += [os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT) is None, process.wait(), process.returncode]
+    process = subprocess.Popen(["sleep", "1000"])
+    os.kill(process.pid, 9)
+    return found + [process.poll() in (None, -9), process.wait(), shutil.which("sh"), shutil.which(str(tree / "none")),
+                    raised(lambda: subprocess.Popen([str(tree / "none")]))]
+
+
+def of_libraries(tree):
+    """What can be asked of a library that is opened."""
+    ffi = cffi.FFI()
+    lib = ffi.dlopen(None)
+    ffi.cdef("""int gethostname(char *, size_t); int getloadavg(double *, int); char *strsignal(int);
+                int no_such_function(void); int clock_gettime(int, struct timespec *);
+                struct timespec { long s, ns; };
+#define NUMBER 7
+             """)
+    name, load, now = ffi.new("char[]", 100), ffi.new("double[]", 3), ffi.new("struct timespec *")
+    found = [lib.gethostname(name, 100), ffi.string(name), lib.getloadavg(load, 3), list(load), lib.NUMBER,
+             lib.clock_gettime(time.CLOCK_MONOTONIC, now), now.s, now.ns, ffi.string(lib.strsignal(9))]
+    return found + [raised(lambda: lib.no_such_function), raised(lambda: ffi.dlopen(str(tree / "none.so")))]
+
+
+@pytest.mark.parametrize("work", [of_descriptors, of_files, of_folders, of_the_machine, of_programs, of_libraries])
 def test_the_same_answers_come_without_the_machine(tmp_path, tree, work):
     found = recorded(tmp_path / "kept", lambda: work(tree))
     shutil.rmtree(tree)

@@ -68,8 +68,8 @@ def test_a_bug_in_a_parser_shows(recording, uri):
 
 def test_who_asks_for_something_else_is_named(recording, uri):
     _, code, said = replayed(recording[0], uri, planted=ASKS)
-    assert code == 1 and ": temperature, tick 1: asks for os.stat of ('/etc/other',), which the recording does not have " \
-        "there; next in it is " in said
+    assert code == 1 and ": temperature, tick 1: asks for os.stat of ('/etc/other',), which the recording does not " \
+        "have there; next in it is " in said
 
 
 def test_texts_are_kept_as_the_kernel_gave_them(recording):
@@ -86,7 +86,7 @@ def test_texts_are_kept_as_the_kernel_gave_them(recording):
 @pytest.mark.parametrize("words, said", [
     (("--replay", "none"), "No such file or directory: 'none'"),
     (("--replay", "."), ". has no recording; name the file"),
-    (("--replay", "old.colmet"), "old.colmet is a recording of version 7, this colmet-node reads version 1; replay it "),
+    (("--replay", "old.colmet"), "old.colmet is a recording of version 7, this colmet-node reads version 1; replay"),
     (("--replay", "x", "--record", "y"), "leave out one of --record and --replay"),
     (("--record", "file/kept"), "Not a directory: 'file/kept'")])
 def test_what_cannot_be_is_one_line(tmp_path, running, words, said):

@@ -13,8 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from colmet.node import compiled
-from colmet.node.tape import files, helpers, threads
+from colmet.node.tape import files, helpers, programs, threads
 
 PATHS = "exists isdir isfile islink lexists ismount realpath getsize"
 READS = "readlink access pidfd_open"
@@ -123,7 +122,8 @@ def functions(tape):
     yield Path, "resolve", taped(tape, "Path.resolve", Path.resolve, OnePath)
     yield from files.functions(tape)
     yield from threads.functions(tape)
-    yield compiled, "load", helpers.loader(tape, compiled.load)
+    yield from programs.functions(tape)
+    yield from helpers.functions(tape)
 
 
 class Paths(Plain):

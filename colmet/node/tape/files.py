@@ -1,10 +1,9 @@
-"""Files, directories, descriptors that are waited for, inotify, ioctl and other programs, on the tape."""
+"""Files, directories, descriptors that are waited for, inotify and ioctl, on the tape."""
 import builtins
 import fcntl
 import io
 import os
 import select
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,7 +28,6 @@ def functions(tape):
     yield select, "poll", either(tape, select.poll, lambda real: Poll(tape, real))
     yield watch.pyinotify, "WatchManager", either(tape, watch.pyinotify.WatchManager, lambda real: Manager(tape, real))
     yield fcntl, "ioctl", control(tape, fcntl.ioctl)
-    yield subprocess, "run", program(tape, subprocess.run)
 
 
 def _whole(opened, path, mode, **named):
@@ -246,19 +244,4 @@ def control(tape, real):
         if writable and tape.replays:
             memoryview(argument).cast("B")[:] = filled
         return given
-    return function
-
-
-def program(tape, real):
-    """subprocess.run."""
-    def function(*arguments, **named):
-        if not tape.listening(sys._getframe(1)):
-            return real(*arguments, **named)
-        command = arguments[0] if arguments else named["args"]
-
-        def run():
-            done = real(*arguments, **named)
-            return [done.returncode, done.stdout, done.stderr]
-        words = [command] if isinstance(command, (str, bytes)) else list(map(os.fspath, command))
-        return subprocess.CompletedProcess(command, *tape.ask("subprocess.run", words, run))
     return function

@@ -9,10 +9,30 @@ from importlib import import_module
 from threading import local
 from types import SimpleNamespace
 
+import cffi
+
+from colmet.node import compiled
 from colmet.node.tape.files import read
 from colmet.node.tape.tape import Diverged, Ended
 
 FILES = "_files"                # the helper of which texts are kept
+
+
+def functions(tape):
+    """As `colmet.node.tape.calls.functions`."""
+    yield compiled, "load", loader(tape, compiled.load)
+    yield cffi.FFI, "dlopen", opener(tape, cffi.FFI.dlopen)
+
+
+def opener(tape, real):
+    """FFI.dlopen: a library of others, which a replay does without."""
+    def dlopen(ffi, name, flags=0):
+        if not tape.rolling:
+            return real(ffi, name, flags)
+        found = []
+        tape.ask("dlopen", name, lambda: found.append(real(ffi, name, flags)))
+        return Library(tape, ffi, found[0] if found else None, str(name))
+    return dlopen
 
 
 def loader(tape, real):
@@ -23,18 +43,20 @@ def loader(tape, real):
         if not tape.rolling:
             return real(name, *needs)
         tape.ask("helper", name, lambda: bool(real(name, *needs)))
-        try:
-            module = import_module("colmet.node." + name)
-        except ImportError as error:
-            raise Diverged("the recording is of a machine with the C helper %s, which is not here (%s)" % (
-                name, error)) from error
-        kind = Files if name == FILES else Library
-        return loaded.setdefault(name, SimpleNamespace(ffi=module.ffi, lib=kind(tape, module.ffi, module.lib, name)))
+        if name not in loaded:
+            try:
+                module = import_module("colmet.node." + name)
+            except ImportError as error:
+                tape.stop("the recording is of a machine with the C helper %s, which does not load here: %s"
+                          % (name, error))
+            kind = Files if name == FILES else Library
+            loaded[name] = SimpleNamespace(ffi=module.ffi, lib=kind(tape, module.ffi, module.lib, name))
+        return loaded[name]
     return load
 
 
 class Library:
-    """`lib` of a cffi module, its functions on the tape; a source that opens a library itself makes one of these.
+    """`lib` of a cffi module or a library that was opened, None where that is not here, with its functions on the tape.
 
     A function that gives a pointer to memory of its own (``struct x **``) returns how many there are."""
 
@@ -43,15 +65,20 @@ class Library:
         self._kept = {}                 # {function: memory that it gave in a replay}
 
     def __getattr__(self, name):
-        found = getattr(self._lib, name)
-        if not callable(found):
-            return found
-        function = self._taped(name, found)
-        setattr(self, name, function)
-        return function
+        if not self._tape.rolling:
+            return getattr(self._lib, name)
+        number = self._tape.ask("function", "%s.%s" % (self._name, name), lambda: self._number(name))
+        found = self._taped(name) if number is None else number
+        setattr(self, name, found)
+        return found
 
-    def _taped(self, name, real):
+    def _number(self, name):
+        found = getattr(self._lib, name)
+        return None if callable(found) else found
+
+    def _taped(self, name):
         tape, key = self._tape, "%s.%s" % (self._name, name)
+        real = getattr(self._lib, name, None)
 
         def function(*arguments):
             if not tape.rolling:

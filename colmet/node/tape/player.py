@@ -4,7 +4,7 @@ A thread that was given its answer goes on alone until it asks for the next one,
 was. Within a tick a thread may ask in another order, or for less; where it asks for what is not there, that is an
 error.
 """
-import threading
+from contextlib import contextmanager
 
 from colmet.node.tape.recorder import END
 from colmet.node.tape.tape import Diverged, Ended, Tape, unpack_fault
@@ -62,17 +62,17 @@ class Player(Tape):
 
     def __init__(self, reader):
         super().__init__()
-        self._reader, self._turn = reader, threading.Condition(threading.Lock())
+        self._reader, self._away = reader, 0    # threads that are apart
         self._queues, self._count = {_FIRST: _Queue()}, 0
-        self._running, self._given = None, 0
+        self._given = 0
         self.fault = ""                 # what was asked for that the recording does not have
         self.whole = False              # whether its end was read, and it was recorded as such
         self._over = False              # nobody gets an answer any more
 
     def ask(self, kind, key, work=None):
         thread, key = self.thread, _comparable(key)
+        self.rest()
         with self._turn:
-            self._rest(thread)
             queue = self._queues.setdefault(thread, _Queue())
             self._await(thread, queue, queue.has_passed(kind, key))
             if kind == TICK:
@@ -92,13 +92,25 @@ class Player(Tape):
         """As in `Recorder`."""
         self.ask(kind, key)
 
-    def leave(self):
-        """This thread asks for nothing any more."""
+    @contextmanager
+    def apart(self):
+        self._away += 1
+        with super().apart():
+            yield
+        self._away -= 1
+
+    def go_on(self):
         with self._turn:
-            self._rest(self.thread)
+            self._turn.wait_for(lambda: self._running is None or self._over)
+            self._running = self.thread
 
     def flush(self):
         """Nothing."""
+
+    def stop(self, fault):
+        """It cannot go on."""
+        with self._turn:
+            self._stop(Diverged, fault)
 
     def close(self):
         """Nothing is on the tape any more; who asks ends."""
@@ -107,13 +119,9 @@ class Player(Tape):
                 pass
             self._over = True
             self._turn.notify_all()
+        self.rest()
         self.join(None)
         self._reader.close()
-
-    def _rest(self, thread):
-        if self._running == thread:
-            self._running = None
-            self._turn.notify_all()
 
     def _await(self, thread, queue, passed):
         """Wait until it is this thread's turn, or with `passed` until no other goes on."""
@@ -129,7 +137,7 @@ class Player(Tape):
             if self._running is None and queue.place is not None and queue.place == min(places):
                 return
             given = self._given
-            if not self._turn.wait(STANDS_STILL) and given == self._given:
+            if not self._turn.wait(STANDS_STILL) and given == self._given and not self._away:
                 self._stop(Diverged, "%s, tick %d: the replay stands still: nobody asks for what comes next in the "
                            "recording: %s" % (self.source, self.ticks, "; ".join(
                                "%s by thread %d" % (each.told(), number) for number, each in self._queues.items())))
@@ -142,7 +150,7 @@ class Player(Tape):
 
     def _take(self):
         """Take up one block; False where there is none any more."""
-        with self.apart():
+        with self.inside():
             block = self._reader.block()
         for queue in self._queues.values():
             queue.compact()

@@ -10,7 +10,7 @@ from colmet.node.taping import Stopped
 
 VIRTUAL = 1 << 20               # descriptors of a replay begin here: no file is open
 OTHERS = ("logging", "linecache", "tokenize", "traceback", "threading")     # modules that ask for themselves
-FAULTS = (OSError, LookupError, ValueError, OverflowError, Unavailable, subprocess.SubprocessError,
+FAULTS = (OSError, LookupError, AttributeError, ValueError, OverflowError, Unavailable, subprocess.SubprocessError,
           watch.pyinotify.WatchManagerError)
 
 
@@ -23,12 +23,15 @@ class Ended(Stopped):
 
 
 class Tape:
-    """`replays` tells whether answers come from it."""
+    """`replays` tells whether answers come from it. Of the threads on it one at a time goes on from an answer to its
+    next question, when it is recorded and when it is replayed: so what they share is the same."""
     replays = False
 
     def __init__(self):
         self._local, self._numbers = threading.local(), count(1)
         self._virtual = count(VIRTUAL)
+        self._turn = threading.Condition(threading.Lock())
+        self._running = None            # the thread that goes on, alone, from one answer to its next question
         self.names = {}                 # {descriptor: path}, of those opened on the tape
         self.ticks = 0                  # so far
 
@@ -62,11 +65,33 @@ class Tape:
     @contextmanager
     def apart(self):
         """While this lasts, what this thread does is not on the tape, and what it starts is not either."""
+        rolling = self.rolling
+        if rolling:
+            self.rest()
+        with self.inside():
+            yield
+        if rolling:
+            self.go_on()
+
+    @contextmanager
+    def inside(self):
+        """While this lasts, what this thread does is part of an answer."""
         before, self._local.inside = getattr(self._local, "inside", False), True
         try:
             yield
         finally:
             self._local.inside = before
+
+    def rest(self):
+        """Let another thread go on."""
+        with self._turn:
+            if self._running == self.thread:
+                self._running = None
+                self._turn.notify_all()
+
+    def go_on(self):
+        """Go on when no other does."""
+        raise NotImplementedError
 
     def number(self):
         """For one more thread."""
@@ -85,7 +110,7 @@ class Tape:
 
 def pack_fault(error):
     """One of FAULTS as [name, its arguments]."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return ["OSError", error.errno, error.strerror, None if error.filename is None else str(error.filename)]
     if isinstance(error, subprocess.TimeoutExpired):
         return ["TimeoutExpired", str(error.cmd), error.timeout]
@@ -103,6 +128,7 @@ _OTHERS = {
     "Unavailable": Unavailable,
     "WatchManagerError": lambda text: watch.pyinotify.WatchManagerError(text, {}),
     "KeyError": KeyError, "IndexError": IndexError, "LookupError": LookupError, "OverflowError": OverflowError,
+    "AttributeError": AttributeError,
 }
 
 

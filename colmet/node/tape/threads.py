@@ -40,9 +40,9 @@ def starting(tape, real):
             except (Diverged, Ended):
                 pass                # the thread that ticks tells
             finally:
-                tape.leave()
+                tape.rest()
         self.run = on_tape
-        with tape.apart():
+        with tape.inside():
             real(self)
     return function
 
