@@ -20,8 +20,8 @@ import colmet.node
 from colmet.node import backends, main
 for path in Path(colmet.node.__file__).parent.rglob("*.py"):        # what is imported later may not be readable then
     import_module("colmet.node." + ".".join(path.relative_to(Path(colmet.node.__file__).parent).with_suffix("").parts))
-for helper in "_files", "_taskstats", "_account", "_perf_hw", "_rapl":
-    import_module("colmet.node." + helper)
+for path in Path(colmet.node.__file__).parent.glob("_*.so"):
+    import_module("colmet.node." + path.name.partition(".")[0])
 places, seen = sys.argv[1].split(":"), []
 def look(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith(tuple(places)):
