@@ -18,6 +18,9 @@ struct files {
     int proc;
     char *text;
     size_t size;
+    ssize_t (*whole)(struct files *self, const char *path, int fd, size_t piece);
+    files_reader *reader;               /* of `taped_whole` */
+    void *context;
 };
 
 /* The cells of status, which a process without memory (a zombie, a kernel thread) does not have. */
@@ -69,19 +72,41 @@ static ssize_t read_whole(struct files *self, int fd, size_t piece)
     }
 }
 
+/* The same of `path` below the directory, where that is not NULL. */
+static ssize_t file_whole(struct files *self, const char *path, int fd, size_t piece)
+{
+    ssize_t length;
+
+    if (!path)
+        return read_whole(self, fd, piece);
+    fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    length = read_whole(self, fd, piece);
+    close(fd);
+    return length;
+}
+
+/* What the reader gives in place of the file. */
+static ssize_t taped_whole(struct files *self, const char *path, int fd, size_t piece)
+{
+    ssize_t length = self->reader(self->context, path, fd, NULL, 0);
+
+    (void)piece;
+    while (length > 0 && (size_t)length > self->size)
+        if (grow(self))
+            return -ENOMEM;
+    return length > 0 ? self->reader(self->context, path, fd, self->text, length) : length;
+}
+
 /* Reads one file of a process into the cells. Returns 0 or -errno. */
 static int read_fields(struct files *self, int32_t pid, const char *name, int64_t *cells)
 {
     char path[PATH_SIZE];
     ssize_t length;
-    int fd;
 
     snprintf(path, sizeof path, "%d/%s", (int)pid, name);
-    fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    length = read_whole(self, fd, SIZE_MAX);
-    close(fd);
+    length = self->whole(self, path, -1, SIZE_MAX);
     if (length < 0)
         return length;
     files_process_parse(self->text, length, cells);
@@ -141,7 +166,7 @@ int files_processes(struct files *self, const int32_t *pids, int count, int64_t 
 
 ssize_t files_text(struct files *self, int fd, const char **text)
 {
-    ssize_t length = read_whole(self, fd, PIECE_LEAST);
+    ssize_t length = self->whole(self, NULL, fd, PIECE_LEAST);
 
     *text = self->text;
     return length;
@@ -153,7 +178,7 @@ int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int 
     int first = 0, failed = 0;
 
     for (int file = 0; file < number; file++) {
-        ssize_t length = fds[file] < 0 ? 0 : read_whole(self, fds[file], PIECE_LEAST);
+        ssize_t length = fds[file] < 0 ? 0 : self->whole(self, NULL, fds[file], PIECE_LEAST);
         int next = first;
 
         if (length == -ENOMEM)
@@ -181,8 +206,16 @@ int files_open(struct files **opened, const char *proc)
         free(self);
         return error;
     }
+    self->whole = file_whole;
     *opened = self;
     return 0;
+}
+
+void files_tape(struct files *self, files_reader *reader, void *context)
+{
+    self->reader = reader;
+    self->context = context;
+    self->whole = taped_whole;
 }
 
 void files_close(struct files *self)

@@ -55,6 +55,14 @@ struct files_sets {
 int files_rows(struct files *files, const struct files_sets *sets, const int32_t *which, int many, int64_t now, int all,
                int32_t *answers, int64_t *rows);
 
+/* Gives the whole text of a file: that of `path` below the directory, or where it is NULL, of the open `fd`. It is
+ * called twice: without room, when it reads and returns the length or -errno; and where there is any text, for `size`
+ * bytes of what it read. */
+typedef ssize_t files_reader(void *context, const char *path, int fd, char *text, size_t size);
+
+/* From now on `reader` reads in place of this helper: whoever records what files say (colmet.node.tape). */
+void files_tape(struct files *files, files_reader *reader, void *context);
+
 /* Closes the directory; NULL is allowed. */
 void files_close(struct files *files);
 

@@ -24,8 +24,10 @@ class Health:
         """A row for the process and one for each source."""
         sampler = self.sampler
         sources = sampler.sources + [sampler.history] * (sampler.history is not None)
-        rows = [(None, "node", _values(self._node()))]
-        rows += [(None, source.name, _values(self._source(source))) for source in sources]
+        told = {source: self.source(source) for source in sources}
+        failures = sum(told[source]["failures"] for source in sampler.sources)
+        rows = [(None, "node", _values(dict(self._node(), failures=failures)))]
+        rows += [(None, source.name, _values(each)) for source, each in told.items()]
         return {TABLE.name: rows}
 
     def close(self):
@@ -34,20 +36,20 @@ class Health:
             os.close(self._statm)
             self._statm = None
 
+    def source(self, source):
+        """What its row says: {metric: value}."""
+        return {"since": self.since, "samples": source.samples, "failures": source.failures, "late": source.late,
+                "duration": source.duration, "cpu": source.cpu, "age": source.age, "shed": int(source.shed)}
+
     def _node(self):
         sampler, counts = self.sampler, self.outbox.counts
         return {"since": self.since, "samples": sampler.ticks, "late": sampler.late, "duration": sampler.duration,
-                "failures": sum(source.failures for source in sampler.sources),
                 "cpu": time.process_time_ns(), "rss": self._resident(), "kept": len(self.outbox),
                 "sent": counts.sent, "acknowledged": counts.acknowledged, "resent": counts.resent,
                 "dropped_full": counts.dropped_full, "dropped_refused": counts.dropped_refused,
                 "jobs_cut": counts.jobs_cut, "clock_steps": sampler.clock_steps,
                 "lost_events": self.jobs.lost_events, "shed": sum(source.shed for source in sampler.sources),
                 "programs_cpu": self.budget.elsewhere.total if self.budget else MISSING}
-
-    def _source(self, source):
-        return {"since": self.since, "samples": source.samples, "failures": source.failures, "late": source.late,
-                "duration": source.duration, "cpu": source.cpu, "age": source.age, "shed": int(source.shed)}
 
     def _resident(self):
         """Bytes of memory that this process holds."""

@@ -16,16 +16,15 @@ from colmet.common.options import Usage
 from colmet.common.output import printing
 from colmet.common.prometheus import Unbound
 from colmet.common.schedulers import rules
-from colmet.node import prometheus, sources, start
+from colmet.node import prometheus, sources, start, taping
 from colmet.node.clock import SECOND
 from colmet.node.emptied import Emptied
 from colmet.node.ending import Ending
-from colmet.node.health import Health
 from colmet.node.history import History
 from colmet.node.jobs import Jobs
 from colmet.node.log import log
 from colmet.node.outbox import Outbox
-from colmet.node.sampler import Identity, Sampler
+from colmet.node.sampler import Identity
 from colmet.node.sender import Sender
 from colmet.node.settings import CHECK, PROGRAM, changed, loopback, settings
 from colmet.node.signals import Signals
@@ -36,33 +35,38 @@ class Node:
     """All parts of a running node, put together from `values` (`colmet.node.settings`). Raises zmq.ZMQError, Unbound
     (`colmet.common.prometheus`)."""
 
-    def __init__(self, values):
+    def __init__(self, values, tape):
         raise_file_limit()      # some thirty are kept for each job, `colmet.node.counters`
-        self.values, self.signals = values, Signals()
-        self.metrics = prometheus.metrics(values)
+        self.values, self.tape, self.signals = values, tape, tape.signals(Signals())
         session = int.from_bytes(os.urandom(8), "little") >> 1
-        hello = {"node": values.hostname, "cluster": values.cluster, "session": session}
-        made = sources.made_here()
-        self.outbox = Outbox(values.zeromq_hwm, _delay(values))
-        self.sender = Sender(values, self.outbox, hello, [table for table in TABLES.values() if table.name in made])
-        self.sender.open()
-        self.sender.start()
+        with tape.apart():
+            self._open({"node": values.hostname, "cluster": values.cluster, "session": session})
         self.jobs = Jobs(Path(values.root), values.cpuset_rootpath, values.regex_job_id, values.cgroup, values.pid,
                          values.tid, values.process_tree, facts=values.exit_facts,
                          rules=rules(values.scheduler, values.rule))
-        health = Health(self.outbox, self.jobs)
+        health = tape.health(self.outbox, self.jobs)
         self.sources = sources.Sources(health)
         self.sources.follow(values)
         history = History(self.sources.counters, lambda each: Ending(each, values.exit_facts))
-        self.sampler = Sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
-                               self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND),
-                               self.sources.counters.tick)
+        self.sampler = tape.sampler(Identity(values.hostname, values.cluster, session), self.jobs, self.sources.on,
+                                    self.outbox, values.tables, Source("job", history, (job.TABLE,), SECOND),
+                                    self.sources.counters.tick)
         health.sampler = self.sampler
         self._describe()
         self.jobs.attendant = self.emptied = Emptied(self.sampler.attend)
         if self.metrics:
             self.sampler.seen = self.metrics.take
-            self.metrics.start(health)
+            with tape.apart():
+                self.metrics.start(health)
+
+    def _open(self, hello):
+        """What is between batches and who takes them."""
+        values, made = self.values, sources.made_here()
+        self.metrics = prometheus.metrics(values)
+        self.outbox = Outbox(values.zeromq_hwm, _delay(values))
+        self.sender = Sender(values, self.outbox, hello, [table for table in TABLES.values() if table.name in made])
+        self.sender.open()
+        self.sender.start()
 
     def run(self, argv):
         """Sample until a signal ends it, then wait until all is sent: for --zeromq-linger ms, or a second signal.
@@ -73,13 +77,14 @@ class Node:
         self._tell()
         _set_nice(self.values.nice)
         self.sender.announce = not self.sender.reached
-        self.sampler.run(self._stopped, self.signals.wake, lambda: self._reload(argv))
+        with self.tape.rolling():
+            self.sampler.run(self._stopped, self.signals.wake, lambda: self._reload(argv))
         notify("STOPPING=1")
         self.sender.flush(self.values.zeromq_linger)
         while self.sender.is_alive() and self.signals.stops < 2:
             self.sender.join(0.2)
         self._close()
-        return 0 if self.signals.stopped() else 1
+        return 0 if self.tape.done or self.signals.stopped() else 1
 
     def _describe(self):
         """Say of the tables what the open sources know of them."""
@@ -117,6 +122,8 @@ class Node:
             log.error("of %d batches, %d reached no collector: %d unsent or unacknowledged at the end, %d dropped "
                       "because the outbox was full, %d refused", self.sampler.sequence, lost, len(self.outbox),
                       counts.dropped_full, counts.dropped_refused)
+        if self.tape.replays:
+            return              # nothing was opened
         self.sources.close()
         self.sampler.history.close()
         self.emptied.close()
@@ -151,17 +158,22 @@ def main(argv=None):
     show(log, 0)
     try:
         values = settings(argv, sources.names())
+        tape, argv = taping.begun(values, argv)
+        values = tape.settings(values, argv)
         show(log, values.verbose)
         for line in start.going_on_without(values):
             log.error("%s", line)
-        return Node(values).run(argv)
+        return Node(values, tape).run(argv)
     except Usage as error:
         log.error("%s", error)
         return 2
     except zmq.ZMQError as error:
         log.error("ZeroMQ: %s", error)
         return 1
-    except (OSError, Unbound) as error:
+    except taping.Stopped as stop:
+        log.error("replay: %s", stop)
+        return 1
+    except (OSError, Unbound, taping.Unreadable) as error:
         log.error("%s", error)
         return 1
 

@@ -16,10 +16,10 @@ _ROOT = "0"
 
 
 class Users:
-    """Names of users. `lookup` is as pwd.getpwuid."""
+    """Names of users. `lookup` is as pwd.getpwuid, which it is by default."""
 
-    def __init__(self, lookup=pwd.getpwuid):
-        self._lookup, self._names, self._asked = lookup, {}, {}
+    def __init__(self, lookup=None):
+        self._lookup, self._names, self._asked = lookup or pwd.getpwuid, {}, {}
         self._asking = None
 
     def name(self, uid):

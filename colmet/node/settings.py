@@ -31,6 +31,8 @@ SOURCES, LATER = "Sources", "Later sources"
 LATER_OPTIONS = ("lustre_prefix", "ipmipower_cmd")
 LATER_OPTIONS = ("lustre_prefix", "omnipath")
 LATER_OPTIONS = ("omnipath", "ipmipower_cmd")
+SOURCES, LATER, TAPE = "Sources", "Later sources", "Recordings"
+LATER_OPTIONS = ("lustre_prefix", "omnipath", "ipmipower_cmd")
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -133,6 +135,13 @@ OPTIONS = (
     Option(("--root",), "root of the file system", "/", metavar="DIR", hidden=True),
     Option(("--exit-facts",), "file that tells what a job used when it ended", metavar="FILE", hidden=True),
 
+    Option(("--record",), "directory in which to keep what all sources read, to be given again by --replay; it holds "
+           "names and command lines of users", "", metavar="DIR", group=TAPE),
+    Option(("--record-size",), "most that the recordings in that directory take; then no more is kept", 1024, int,
+           "MiB", "MIB", group=TAPE, check=at_least(1)),
+    Option(("--replay",), "make the batches of a recording again and send them, in place of measuring: its file, or "
+           "the directory of the only one", "", metavar="PATH", group=TAPE),
+
     Option(("-c", "--cgroup"), "measure this cgroup, absolute or below a root path; may be given again", (),
            many="repeat", metavar="CGROUP", group="Jobs"),
     Option(("-p", "--pid"), "measure this process as job PID; may be given again", (), int, many="repeat",
@@ -197,6 +206,8 @@ def settings(argv, sources, description=DESCRIPTION, more=()):
     are s by source; `more` are Options of a command that takes those of the node too. Raises Usage."""
     commands = (CHECK,) if more else ("", CHECK)
     values = parse(PROGRAM, description, tuple(more) + OPTIONS, argv, RETIRED, commands=commands)
+    if values.record and values.replay:
+        raise Usage("--record: a replay reads nothing that could be recorded; leave out one of --record and --replay")
     values.periods = dict(_period(text, sources) for text in values.period)
     values.hostname = values.hostname or socket.gethostname()
     old = values.cpuset_rootpath or values.regex_job_id

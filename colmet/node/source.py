@@ -73,23 +73,28 @@ class SlowSource(Source):
         super().__init__(name, backend, tables, period)
         self._wanted, self._ended = threading.Event(), False
         self._latest, self._read_at = {}, None
-        self._thread = None
+        self._lock = threading.Lock()               # of what both threads use
+        self._thread, self._jobs = None, ()
 
     def rows(self, guard, jobs):
         """The latest rows, {} before the first reading is done, and where a reading hangs."""
         if self.shed:
             return {}
-        self._jobs = jobs
+        with self._lock:
+            self._jobs = jobs
         self._wanted.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
             self._thread.start()
-        self.age = 0 if self._read_at is None else boottime() - self._read_at
-        return self._latest if self.age <= max(OLDEST, 3 * self.period) else {}
+        with self._lock:
+            rows, read_at = self._latest, self._read_at
+        self.age = 0 if read_at is None else boottime() - read_at
+        return rows if self.age <= max(OLDEST, 3 * self.period) else {}
 
     def close(self):
         """Let the thread end after its reading; it closes the backend itself."""
-        self._ended = True
+        with self._lock:
+            self._ended = True
         self._wanted.set()
         if self._thread is None:
             self.backend.close()
@@ -100,11 +105,14 @@ class SlowSource(Source):
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            if self._ended:
+            with self._lock:
+                ended, jobs = self._ended, self._jobs
+            if ended:
                 break
             began = boottime()
             self.samples += 1
-            rows = guard(self, Meter(), self.backend.sample, self._jobs)
+            rows = guard(self, Meter(), self.backend.sample, jobs)
             if rows is not None:
-                self._latest, self._read_at = rows, began
+                with self._lock:
+                    self._latest, self._read_at = rows, began
         self.backend.close()
