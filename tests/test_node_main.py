@@ -8,7 +8,7 @@ import pytest
 from colmet.common.metrics import TABLES
 from colmet.common.options import Usage
 from colmet.node import sources, start
-from colmet.node.settings import OPTIONS, asked, changed, loopback, settings
+from colmet.node.settings import OPTIONS, changed, loopback, settings
 from colmet.node.source import Source
 
 SOURCES = sources.names()
@@ -138,21 +138,6 @@ def test_what_needs_a_restart_is_named():
                    SOURCES)
     assert changed(old, new) == ["--task-reader", "--account-pins", "--reset-peak", "--blkio-rule", "--pid",
                                  "--zeromq-hwm", "--perfhw-list"]
-
-
-LATER = ["--enable-lustre", "--enable-ipmipower", "--enable-nvidia", "--lustre-prefix x", "--ipmipower-cmd x"]
-LATER = ["--enable-infiniband", "--enable-lustre", "--enable-nvidia", "--lustre-prefix x", "--omnipath"]
-LATER = ["--enable-infiniband", "--enable-ipmipower", "--enable-nvidia", "--omnipath", "--ipmipower-cmd x"]
-LATER = ["--enable-infiniband", "--enable-lustre", "--enable-ipmipower", "--lustre-prefix x",
-         "--omnipath", "--ipmipower-cmd x"]
-
-
-@pytest.mark.parametrize("command", LATER)
-def test_an_option_of_a_later_source_is_one_line(command):
-    values = settings(command.split(), SOURCES)
-    line, = start.going_on_without(values)
-    assert line.startswith(command.split()[0] + ": ") and line.endswith("not in this release; going on without")
-    assert len(list(asked(values))) == 1
 
 
 class Sender:

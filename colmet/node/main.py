@@ -161,7 +161,7 @@ def main(argv=None):
         tape, argv = taping.begun(values, argv)
         values = tape.settings(values, argv)
         show(log, values.verbose)
-        for line in start.going_on_without(values):
+        for line in start.going_on_without():
             log.error("%s", line)
         return Node(values, tape).run(argv)
     except Usage as error:

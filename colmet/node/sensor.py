@@ -3,12 +3,9 @@ import errno
 import os
 import re
 
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose device is no more
 LEAST, MOST = -273150, 10 ** 6      # what lies outside is no temperature: NVMe says 65261850 where it has no limit
 ASLEEP = b"suspended"               # power/runtime_status: reading the sensor would wake the device
 BYTES = 64
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose sensor is no more
-RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
 _NUMBER = re.compile(rb"-?\d{1,18}")
 
 

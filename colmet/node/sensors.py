@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.clock import SECOND
 from colmet.node.sysfs import natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
 ZONE = re.compile(r"thermal_zone(\d+)")
-LOOK = 60 * SECOND      # between two looks for sensors that are new, and at the limits
 LONGEST = 64            # characters taken of a name or label
 _INPUT = re.compile(r"temp(\d+)_input")
 _CLIENT = re.compile(r"\d+(-[0-9a-f]{4})")      # of an I2C bus, whose number may be another after each start

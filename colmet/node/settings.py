@@ -27,12 +27,7 @@ RETIRED = {"--zeromq-swap": "ZeroMQ has no swap any more; --zeromq-hwm bounds wh
 WIRES = ("auto", "native", "0.6")
 LONGEST_PERIOD, SHORTEST_PERIOD = 86400, 0.01       # s
 MOST_BUDGET = 10000                                 # %: a hundred cores
-SOURCES, LATER = "Sources", "Later sources"
-LATER_OPTIONS = ("lustre_prefix", "ipmipower_cmd")
-LATER_OPTIONS = ("lustre_prefix", "omnipath")
-LATER_OPTIONS = ("omnipath", "ipmipower_cmd")
-SOURCES, LATER, TAPE = "Sources", "Later sources", "Recordings"
-LATER_OPTIONS = ("lustre_prefix", "omnipath", "ipmipower_cmd")
+SOURCES, TAPE = "Sources", "Recordings"
 RELOADED = ("sample_period", "period", "cpu_budget", "verbose", "profile")    # besides SWITCHES
 SWITCHES = ("enable-", "disable-")
 _TCP = re.compile(r"tcp://(?:[^;\s]+;)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s/:;*\[\]]+):(?P<port>\d+)")
@@ -189,15 +184,10 @@ OPTIONS = (
     Option(("--idle-power",), "power of the node's parts while nothing runs, for --enable-energy: PART is one of %s; "
            "by default what they are seen to draw at rest" % ", ".join(KINDS), (), many="words",
            metavar="PART=WATTS", group=SOURCES, check=idle.fault),
-    Option(("--lustre-prefix",), "name of the Lustre file system (not in this release)", metavar="NAME", group=LATER),
     Option(("--lustre-prefix",), "name of the Lustre file systems whose sum --enable-lustre measures; * and ? stand "
            "for any characters", "lustre", metavar="NAME", group=SOURCES),
     Option(("--beegfs-ctl",), "program that --enable-filesystem asks for what BeeGFS counts, once a minute; that is "
            "work for its servers; by default none", "", metavar="PROGRAM", group=SOURCES),
-    Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
-    Option(("--ipmipower-cmd",), "command that tells the power (not in this release)", None, many="words",
-           metavar="WORD", group=LATER),
-    Option(("--omnipath",), "the network is Omni-Path (not in this release)", False, bool, group=LATER),
 )
 
 
@@ -228,13 +218,8 @@ def enabled(values):
 
 
 def asked(values):
-    """(flag, table or None) of each option of a source: what was switched on, and sub-options that were given."""
-    for option, tables in by_switch().items():
-        if _switch(values, "enable_", tables[0]):
-            yield "--enable-" + option, tables[0]
-    for option in OPTIONS:
-        if option.group == LATER and getattr(values, option.dest):
-            yield option.flags[0], None
+    """The first table of each ``--enable-X`` that was given."""
+    return [tables[0] for tables in by_switch().values() if _switch(values, "enable_", tables[0])]
 
 
 def changed(old, new):

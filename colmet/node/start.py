@@ -6,7 +6,6 @@ import sys
 
 from colmet import __version__
 from colmet.common import prometheus
-from colmet.node import sources
 from colmet.node.backends import NAMES, load
 from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
@@ -16,17 +15,11 @@ OLD_LIBRARIES = ("LIB_RAPL_PATH", "LIB_PERFHW_PATH")        # variables in which
 MOST = 4                # lines for places of jobs, and for what is off by itself
 
 
-def going_on_without(values):
-    """Lines for what a command line of 0.6 may give and this release does not follow."""
+def going_on_without():
+    """Lines for what 0.6 followed and this release does not."""
     for variable in OLD_LIBRARIES:
         if os.environ.get(variable):
             yield "%s: not needed any more: the built-in helper is used" % variable
-    made = sources.made_here()
-    for flag, table in asked(values):
-        if table is None:
-            yield "%s: its source is not in this release; going on without" % flag
-        elif table.name not in made:
-            yield "%s: %s is not in this release; going on without" % (flag, table.option)
 
 
 def lines(values, jobs, opened, sender, emptied):
@@ -66,7 +59,7 @@ def _off(values, opened, emptied):
 
 def _asked_for(values):
     """Names of the sources that were switched on by their option."""
-    options = {table.option for _, table in asked(values) if table}
+    options = {table.option for table in asked(values)}
     return {name for name in NAMES if options.intersection(table.option for table in load(name).TABLES)}
 
 

@@ -5,6 +5,7 @@ import re
 from colmet.node.clock import SECOND
 
 GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose device is no more
+RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
 LOOK = 60 * SECOND          # between two looks for devices that are new
 
 

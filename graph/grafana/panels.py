@@ -4,7 +4,6 @@ from queries import SOURCE, TEXT, heading, how, listing, metric, target
 
 RATES = {"bytes": "binBps", "kB": "KiBs", "KiB": "KiBs", "count": "cps", "pages": "suffix: pages/s", "uJ": "watt"}
 VALUES = {"bytes": "bytes", "kB": "kbytes", "KiB": "kbytes", "ns": "ns", "us": "\u00b5s", "s": "s",   # kB of /proc: KiB
-          "Celsius": "celsius", "W": "watt"}
           "Celsius": "celsius", "%": "percent", "W": "watt"}
 HEIGHT = 8
 TO_JOB = ("/d/colmet-job?var-job=${__value.raw}&${datasource:queryparam}&${prefix:queryparam}"

@@ -5,11 +5,8 @@ from questions import DISTINCT, INCREASE, RATE, VALUE, Ratio
 SOURCE = {"type": "elasticsearch", "uid": "${datasource}"}
 TIME = "timestamp"          # whole seconds; the one time field that every index has, those of Colmet 0.6 too
 TEXT = {"job": "job.keyword", "hostname": "hostname.keyword", "part": "part.keyword", "zone": "zone.keyword",
-        "event": "event.keyword", "sensor": "sensor.keyword", "port": "port.keyword"}
-        "event": "event.keyword", "sensor": "sensor.keyword", "meter": "meter.keyword"}
-        "event": "event.keyword", "sensor": "sensor.keyword", "mount": "mount.keyword"}
-        "event": "event.keyword", "sensor": "sensor.keyword", "gpu": "gpu.keyword"}
-        "event": "event.keyword", "sensor": "sensor.keyword", "owner": "owner.keyword"}
+        "event": "event.keyword", "sensor": "sensor.keyword", "meter": "meter.keyword", "port": "port.keyword",
+         "mount": "mount.keyword", "gpu": "gpu.keyword", "owner": "owner.keyword"}
 FILTERS = {"job": "job.keyword:$job", "host": "hostname.keyword:$host"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SCALES = {"ns": "1e9", "us": "1e6", "USER_HZ": "100.0", "uJ": "1e6"}    # a rate, divided so, is CPUs, tasks or W

@@ -11,12 +11,9 @@ INCREASE = "increase"       # in each bucket, of a counter
 VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
-CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
-PORTS = "network"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
     "cpu", "account", "job", "colmet", "rapl", "temperature", "power")
-FILES = "filesystem"
-ENERGY = "energy"
+PORTS, FILES, ENERGY = "network", "filesystem", "energy"
 OWNER = "owner.keyword:%s"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, PERF = "cpu", "account", "job", "colmet", "rapl", "temperature", "perf"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node

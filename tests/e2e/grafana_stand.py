@@ -35,17 +35,12 @@ ENABLED = ("--enable-jobproc", "--enable-cpu")
 COUNTED = ("--enable-perfhw", "--perfhw-list", "page_faults", "task_clock", "--disable-taskstats",
            "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-network", "--disable-taskstats", "--disable-procstats",
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--disable-taskstats", "--disable-procstats",
+MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-power", "--enable-network", "--enable-filesystem",
+           "--enable-gpu", "-p", SOLVER, "--disable-taskstats", "--disable-procstats", "--disable-account",
+           "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none", "--account-pins", "")
+DIVIDED = ("--enable-energy", "--idle-power", "package=9", "--disable-taskstats", "--disable-procstats",
            "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet", "--scheduler", "none",
            "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-filesystem", "--disable-taskstats",
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-gpu", "-p", SOLVER, "--disable-taskstats",
-           "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job", "--disable-colmet",
-           "--scheduler", "none", "--account-pins", "")
-MACHINE = ("--enable-RAPL", "--enable-temperature", "--enable-energy", "--idle-power", "package=9",
-           "--disable-taskstats", "--disable-procstats", "--disable-account", "--disable-cgroup", "--disable-job",
-           "--disable-colmet", "--scheduler", "none", "--account-pins", "")
 
 
 class Stand:
@@ -57,14 +52,14 @@ class Stand:
         self.machine = Powercap(heat_tree.server(folder / "machine"))      # whose energy and heat all nodes measure
         self.network = Network(self.machine.root)                          # and whose traffic
         power_tree.Cray(self.machine.root, fresh=False)                     # and power
-        self.machine = Powercap(heat_tree.server(folder / "machine"))      # that all nodes measure, its mounts too
         mounts_tree.busy(folder / "machine")
         gpu_machine.amd(self.machine.root)
         gpu_machine.process(self.machine.root, int(SOLVER))
         gpu_machine.opens(self.machine.root, int(SOLVER), 4, 1, drm_driver="amdgpu", drm_client_id="7",
                           drm_pdev="0000:03:00.0", drm_memory_vram="64 MiB")
+        self.zones = Powercap(folder / "zones")         # whose energy is divided among the jobs of this machine
         for name in ("proc", "sys/fs"):
-            (self.machine.root / name).symlink_to("/" + name)
+            (self.zones.root / name).symlink_to("/" + name)
         self.start = self.end = 0
         self.exact = {}     # {(job, host): CPU time in ns and fields of io and status} when they slept; "accounted"
         self._stack = ExitStack()
@@ -78,8 +73,10 @@ class Stand:
             collectors = [self._collector(name, ports[name]) for name in self.servers]
             nodes = [self._node(host, name, ports[name], *ENABLED, "--cpuset_rootpath", roots[host].path)
                      for host in HOSTS for name in self.servers]
-            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root,
-                                 "--cpuset_rootpath", roots[host].path, part="machine")
+            nodes += [self._node(host, name, ports[name], *MACHINE, "--root", self.machine.root, part="machine")
+                      for host in HOSTS for name in self.servers]
+            nodes += [self._node(host, name, ports[name], *DIVIDED, "--root", self.zones.root,
+                                 "--cpuset_rootpath", roots[host].path, part="divided")
                       for host in HOSTS for name in self.servers]
             counting, worker = self._count(ports)
             for name in self.servers:
@@ -132,7 +129,8 @@ class Stand:
             worker.work(pages=100)
             self.exact[job.number, host] = dict(fields(process.pid, "io"), **fields(process.pid, "status"),
                                                 cpu=cpu([process.pid]))
-        self.machine.use(package_0=95, package_0__dram=7)
+        for zones in (self.machine, self.zones):
+            zones.use(package_0=95, package_0__dram=7)
         self.network.interface("eth0", 10 ** 7, 3 * 10 ** 7, 10 ** 4, 10 ** 4)
         self._rows(2)
         for host, job, process in running:

@@ -5,11 +5,8 @@ import re
 import stored
 
 TERMS = {"job.keyword": "job", "hostname.keyword": "hostname", "part.keyword": "part", "zone.keyword": "zone",
-         "event.keyword": "event", "sensor.keyword": "sensor", "port.keyword": "port"}
-         "event.keyword": "event", "sensor.keyword": "sensor", "meter.keyword": "meter"}
-         "event.keyword": "event", "sensor.keyword": "sensor", "mount.keyword": "mount"}
-         "event.keyword": "event", "sensor.keyword": "sensor", "gpu.keyword": "gpu"}
-         "event.keyword": "event", "sensor.keyword": "sensor", "owner.keyword": "owner"}
+         "event.keyword": "event", "sensor.keyword": "sensor", "meter.keyword": "meter", "port.keyword": "port",
+         "mount.keyword": "mount", "gpu.keyword": "gpu", "owner.keyword": "owner"}
 SECOND = 10 ** 9        # ns
 TOLERANCE = 1e-9        # relative; a double holds 15 digits, and ns of a year take 17
 

@@ -224,19 +224,11 @@ def test_the_start_message_and_ready(start, native, tmp_path):
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     channel.bind(str(tmp_path / "notify"))
     channel.settimeout(60)
-    node = start("--enable-lustre", "--ipmipower-cmd", "true",
-                 env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify")))
+    node = start(env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify"), LIB_RAPL_PATH="/opt/librapl.so"))
     assert channel.recv(100) == b"READY=1"
     wait_for(lambda: "sends to" in node.errors(), 60, "start message")
     lines = node.errors().splitlines()
-    assert lines[0] == "colmet-node: --enable-lustre: lustre is not in this release; going on without"
-    assert lines[1] == "colmet-node: --ipmipower-cmd: its source is not in this release; going on without"
-    node = start("--enable-nvidia", "--omnipath", env=dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify")))
-    assert channel.recv(100) == b"READY=1"
-    wait_for(lambda: "sends to" in node.errors(), 60, "start message")
-    lines = node.errors().splitlines()
-    assert lines[0] == "colmet-node: --enable-nvidia: nvidia is not in this release; going on without"
-    assert lines[1] == "colmet-node: --omnipath: its source is not in this release; going on without"
+    assert lines[0] == "colmet-node: LIB_RAPL_PATH: not needed any more: the built-in helper is used"
     [off] = [line for line in lines if line.startswith("off ") and line.endswith(": not enabled")]
     assert len(lines) <= 12 and "jobproc" in off
     peer = native()

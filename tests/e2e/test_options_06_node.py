@@ -18,13 +18,6 @@ from workload import load
 pytest_plugins = ("harness", "gpu_stub")
 PATIENCE = 60
 ALWAYS = {"taskstats_default", "procstats_default"}
-LATER = ["--enable-lustre", "--lustre-prefix", "scratch", "--enable-ipmipower", "--ipmipower-cmd", "true",
-         "--enable-nvidia"]
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-nvidia"]
-LATER = ["--enable-infiniband", "--omnipath", "--enable-ipmipower", "--ipmipower-cmd", "true", "--enable-nvidia"]
-LATER = ["--enable-infiniband", "--enable-lustre", "--lustre-prefix", "scratch", "--omnipath", "--enable-ipmipower",
-         "--ipmipower-cmd", "true"]
-LATER_FLAGS = [word for word in LATER if word.startswith("--")]
 
 
 @pytest.fixture(name="sent")
@@ -112,16 +105,6 @@ def test_pid_and_tid_are_jobs_of_their_number(root, sent, tmp_path):
     assert jobs_of(found) == {"11", str(process.pid), tid}
 
 
-def test_options_of_later_sources_are_one_line_each_and_the_node_goes_on(uri, start):
-    with Old(uri) as sink:
-        node = start("node", "--zeromq-uri", uri, "--wire", "0.6", "-s", "0.2", *LATER)
-        sink.serve(lambda: len(sink.messages) >= 2, PATIENCE)
-        assert node.stop() == 0
-    told = [line for line in node.errors().splitlines() if "not in this release; going on without" in line]
-    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(LATER_FLAGS)
-    assert {table for table, _ in rows(sink)} <= ALWAYS
-
-
 def test_enable_rapl(sent, tmp_path):
     tree = Powercap(tmp_path)
     found = sent("--root", tree.root, "--enable-RAPL", "--disable-taskstats", "--disable-procstats",
@@ -139,16 +122,22 @@ def test_enable_infiniband_and_omnipath(sent, tmp_path):
     found = sent("--root", Network(tmp_path).root, "--enable-infiniband", "--omnipath", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("infinibandstats_default", "0")}
+
+
 def test_enable_ipmipower(sent):
     found = sent("--enable-ipmipower", "--ipmipower-cmd", "echo", "Power : 231 W", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("ipmipowerstats_default", "0")}
+
+
 def test_enable_lustre_and_its_prefix(sent, tmp_path):
     machine = Machine(tmp_path)
     machine.lustre("scratch-ffff88017d1b6800", read=(1, 1))
     found = sent("--root", tmp_path, "--enable-lustre", "--lustre-prefix", "scratch", "--disable-taskstats",
                  "--disable-procstats", until=lambda rows: len(rows) > 0)
     assert found == {("lustrestats_default", "0")}
+
+
 def test_enable_nvidia(sent, stub, tmp_path):
     stub.card(0)
     stub.write()
@@ -232,7 +221,6 @@ TESTED = {
     test_enable_jobproc: ["--enable-jobproc"],
     test_cgroup_absolute_or_below_a_root: ["-c", "--cgroup"],
     test_pid_and_tid_are_jobs_of_their_number: ["-p", "--pid", "-t", "--tid"],
-    test_options_of_later_sources_are_one_line_each_and_the_node_goes_on: LATER_FLAGS,
     test_enable_rapl: ["--enable-RAPL"],
     test_enable_temperature: ["--enable-temperature"],
     test_enable_infiniband_and_omnipath: ["--enable-infiniband", "--omnipath"],

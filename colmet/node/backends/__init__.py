@@ -24,11 +24,8 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 """
 from importlib import import_module
 
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "network")
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "power")
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "lustre", "filesystem")
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "gpu")
-NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "energy")
+NAMES = ("taskstats", "procstats", "perfhw", "jobproc", "cgroup", "rapl", "temperature", "power", "network", "lustre",
+         "filesystem", "gpu", "energy")      # one that reads others comes after them
 
 
 class Unavailable(Exception):

@@ -13,8 +13,8 @@ from colmet.node.clock import boottime
 from colmet.node.gpu.clients import Clients
 from colmet.node.gpu.device import AMD, INTEL, LOOK_NS, Device, Reading, State
 from colmet.node.gpu.kfd import Kfd
-from colmet.node.sensor import ASLEEP, GONE, File
-from colmet.node.sysfs import natural, text
+from colmet.node.sensor import ASLEEP, File
+from colmet.node.sysfs import GONE, natural, text
 
 CLASS = "sys/class/drm"
 DRIVERS = {"amdgpu": AMD, "i915": INTEL, "xe": INTEL}

@@ -12,7 +12,8 @@ from colmet.node import sensors
 from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sensor import ASLEEP, GONE, RESTING, File
+from colmet.node.sensor import ASLEEP, File
+from colmet.node.sysfs import GONE, LOOK, RESTING
 
 FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
 ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
@@ -61,7 +62,7 @@ class Hwmon:
             self._meters[name] = self._meters.get(name) or Meter(place, *parts[place])
         names = [name for name, meter in self._meters.items() if meter and meter.whole]
         self.whole = tuple(names) if len(names) == 1 else ()
-        self._due = boottime() + sensors.LOOK
+        self._due = boottime() + LOOK
 
     def _read(self, name, meter):
         try:
