@@ -196,6 +196,26 @@ def test_an_instance_is_held_by_its_uuid_or_its_device_files(stub, tmp_path):
     source.close()
 
 
+def test_who_only_says_that_he_holds_a_gpu_takes_no_part_of_the_energy(source, stub, tmp_path):
+    environment(tmp_path, 71, CUDA_VISIBLE_DEVICES="0,1")
+    process = stub.add("process", gpu=0, pid=70, memory=1)
+    stub.write()
+    mine, other = Job(5, 70), Job(6, 71)
+    sampled(source, mine, other)
+    for card in (0, 1):
+        stub.lines[card][1]["energy"] += 8
+    stub.write()
+    found = sampled(source, mine, other)
+    assert (found["5", "nvidia0"]["energy"], found["6", "nvidia0"]["energy"]) == (8000, 0)
+    assert (found["6", "nvidia0"]["allocated"], found["6", "nvidia0"]["holders"]) == (2, 1)
+    assert found["6", "nvidia1"]["energy"] == 8000
+    assert source.gpus.latest[1] == {"nvidia0": [mine], "nvidia1": [other]}
+    process["pid"] = 99                                     # nobody's
+    stub.lines[0][1]["energy"] += 8
+    stub.write()
+    assert sampled(source, mine, other)["6", "nvidia0"]["energy"] == 8000
+
+
 def test_energy_goes_to_those_who_hold_the_gpu_in_equal_parts(source, stub, tmp_path):
     for pid, numbers in ((70, "0"), (71, "0"), (72, "1")):
         environment(tmp_path, pid, SLURM_JOB_GPUS=numbers)

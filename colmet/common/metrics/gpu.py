@@ -31,5 +31,6 @@ TABLE = Table("gpu", JOB, __doc__, (
     gauge("allocated", "count", "whether the job was given it: 1 by the device rules of its cgroup, 2 by the "
           "environment of its processes, which is theirs to write, 0 where neither says so", fold="max"),
     gauge("used", "count", "1 if one of them is there, or was since the sample before; else 0", fold="max"),
-    gauge("holders", "count", "jobs that were given it or use it", fold="max"),
+    gauge("holders", "count", "jobs that use it or were given it by the rules; where there is none, by their "
+          "environment", fold="max"),
 ), instance="gpu")

@@ -61,10 +61,15 @@ class Energy:
         if not self._shared:
             self._jobs = jobs
             self._wanted.set()
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="gpu energy", daemon=True)
                 self._thread.start()
         return self._gpus.latest
+
+    @property
+    def read_at(self):
+        """CLOCK_BOOTTIME (ns) of the latest reading, None before the first: where a driver hangs it becomes old."""
+        return self._gpus.read_at
 
     def close(self):
         """Ends the thread after its reading."""

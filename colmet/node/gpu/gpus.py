@@ -11,7 +11,7 @@ from colmet.node.gpu.drm import Drm
 from colmet.node.gpu.energy import Meter, Spent
 from colmet.node.gpu.nvidia import Nvidia
 from colmet.node.gpu.pids import Owners
-from colmet.node.gpu.rights import Rights
+from colmet.node.gpu.rights import BY_RULES, Rights
 from colmet.node.log import Faults
 
 READERS = (Nvidia, Drm)
@@ -38,8 +38,10 @@ class Now(NamedTuple):
 
     @property
     def holders(self):
-        """Jobs that hold it: it was given to them, or they use it."""
-        return {**self.held, **dict.fromkeys(self.users)}
+        """Jobs that hold it: the rules let them, or they use it; where there is none, those whose environment says so.
+        It is theirs to write: none is to take a part of what is another's."""
+        sure = [job for job, how in self.held.items() if how == BY_RULES]
+        return dict.fromkeys([*sure, *self.users] or self.held)
 
 
 class Gpus:
@@ -47,7 +49,7 @@ class Gpus:
     what cannot be read: why; what to do. Raises Unavailable where there is no GPU; asks no driver for anything yet."""
 
     def __init__(self, root):
-        self.latest = {}, {}            # ({card: Spent}, {card: [jobs]}) of the last reading
+        self.latest, self.read_at = ({}, {}), None      # ({card: Spent}, {card: [jobs]}), and when (boottime, ns)
         self._faults, self._readers, self.refused = Faults(), [], {}
         for kind in READERS:
             try:
@@ -75,11 +77,12 @@ class Gpus:
             if device.card == device.name:
                 spent, grown = self._meters.setdefault(device.name, Meter()).take(state.reading, now, wall)
             uses = [(self._owners.of(use.pid), use) for use in state.uses]
-            holders = {*mine, *(job for job, _ in uses if job)}
-            accounts = state.accounts and [(self._job(account, holders), account) for account in state.accounts]
-            found[device] = Now(state.reading, spent, grown, uses, accounts, mine)
+            here = Now(state.reading, spent, grown, uses, None, mine)
+            found[device] = here._replace(accounts=state.accounts and [
+                (self._job(account, here.holders), account) for account in state.accounts])
         self.latest = ({device.card: each.spent for device, each in found.items() if device.card == device.name},
                        _by_card(found))
+        self.read_at = now
         return found
 
     def close(self):

@@ -50,7 +50,7 @@ class Shares:
             paying = [job for job in holders if (job, device.name) in before]
             for job in [None, *jobs]:
                 key = job, device.name
-                if job is not None and job not in holders and key not in before:
+                if job is not None and job not in holders and job not in now.held and key not in before:
                     continue
                 share = self._shares[key] = before.get(key) or Share(now)
                 part = 1 if job is None else (1 / len(paying) if job in paying else 0)
