@@ -9,6 +9,7 @@ from colmet.node.energy.division import REST, Division, unit
 from colmet.node.energy.idle import Idle, declared
 from colmet.node.energy.metered import Metered
 from colmet.node.energy.use import INSTRUCTIONS, Use
+from colmet.node.job import Cgroup
 
 TABLES = (energy.TABLE,)
 
@@ -34,7 +35,7 @@ class Backend:
     def sample(self, jobs):
         """Rows of the jobs that are cgroups, the last of those that ended since, and of the node."""
         now, _, wall = clock()
-        jobs = [job for job in jobs if job.cgroups]
+        jobs = [job for job in jobs if any(isinstance(part, Cgroup) for part in job.parts)]
         ended = sorted(self._known.difference(jobs), key=lambda job: job.start)
         everyone = jobs + [job for job in ended if self.counters.version(job, "cpu")]
         used = self._use.take(everyone, self.counters, now, self._instructions())

@@ -4,8 +4,9 @@ of meters counts. No I/O: what was counted and what was used come in, rows go ou
 What runs meanwhile is added up for each unit (the packages, the memory, each GPU, the rest) until its meter has counted
 something: then that is divided, and it begins anew. So a meter may be slow, or silent for a while.
 """
-from colmet.common.metrics.energy import IDLE, IDLE_SOURCES, JOBS, KINDS, METERS, NODE, OF_JOB, UNALLOCATED
+from colmet.common.metrics.energy import IDLE, JOBS, KINDS, METERS, NODE, OF_JOB, UNALLOCATED
 from colmet.node.energy import meters, split
+from colmet.node.energy.idle import UNKNOWN
 from colmet.node.energy.meters import GPU, OTHER, Part
 
 CELLS = 2 * len(KINDS)          # of the totals of one owner: dynamic and static of each kind
@@ -45,6 +46,7 @@ class Division:
         self._waiting = {each: Waiting() for each in sorted(units | ({REST} if self._whole else set()))}
         self._totals = {owner: [0] * CELLS for owner in (NODE, JOBS, UNALLOCATED, IDLE)}
         self._jobs = {}                             # {job: (since, totals)}
+        self._there = [KINDS[place // 2] in {each.kind for each in self._waiting} for place in range(CELLS)]
         self._method = None
 
     def add(self, grown, interval, holders):
@@ -63,10 +65,14 @@ class Division:
 
     def rows(self, jobs):
         """[(job or None, owner, values)] of `jobs`, then of the node."""
-        found = [(job, OF_JOB, self._row(*self._of(job), None)) for job in jobs]
-        power = sum(map(self._idle.power, self._waiting))
-        return found + [(None, owner, self._row(self._since, totals, power if owner == NODE else None))
-                        for owner, totals in self._totals.items()]
+        ahead, power = sum(self._ahead.values()), sum(map(self._idle.power, self._waiting))
+        known = min(map(self._idle.source, self._waiting), default=UNKNOWN)
+        found = [(job, OF_JOB, *self._of(job)) for job in jobs]
+        found += [(None, owner, self._since, totals) for owner, totals in self._totals.items()]
+        return [(job, owner, [since, sum(totals)] + [total if there else None
+                                                     for total, there in zip(totals, self._there)]
+                 + [ahead, power if owner == NODE else None, known, self._method, self._source])
+                for job, owner, since, totals in found]
 
     def leave(self, job):
         """It gets no more rows."""
@@ -113,12 +119,6 @@ class Division:
         if job not in self._jobs:
             self._jobs[job] = max(self._since, job.start), [0] * CELLS
         return self._jobs[job]
-
-    def _row(self, since, totals, power):
-        there = {each.kind for each in self._waiting}
-        cells = [total if KINDS[place // 2] in there else None for place, total in enumerate(totals)]
-        known = min(map(self._idle.source, self._waiting), default=IDLE_SOURCES.index("not known"))
-        return [since, sum(totals), *cells, sum(self._ahead.values()), power, known, self._method, self._source]
 
 
 def unit(part):

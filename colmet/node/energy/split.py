@@ -51,9 +51,9 @@ def rooms(cores, held, elapsed):
         wanted = claims.get(core, {})
         claimed = sum(wanted.values())
         weights[IDLE] += max(0, elapsed - claimed)
-        if claimed:
-            for job, part in apportion(min(elapsed, claimed), wanted).items():
-                weights[job] += part
+        shared = apportion(elapsed, wanted) if claimed > elapsed else wanted
+        for job, part in shared.items():
+            weights[job] += part
     return weights
 
 
