@@ -4,7 +4,7 @@ help:
 	@echo "make run              set up, then measure a demonstration job from kernel to HDF5 file"
 	@echo "make test             run the tests on every Python from 3.9 to 3.13 found here"
 	@echo "make test SYSTEM=1    the same, with the tests that install packages or start system services"
-	@echo "make lab              run the tests that want a kernel of their own, in a guest of qemu"
+	@echo "make lab              run the tests that want a kernel or hardware of their own, in guests of qemu"
 	@echo "make bench            measure the hot paths, Colmet 0.6.10 beside them"
 	@echo "make docs             write docs/metrics.rst and docs/options.rst anew"
 	@echo "make clean            remove what the other targets made"

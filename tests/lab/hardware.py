@@ -5,8 +5,8 @@
                     ``device`` of it, as the driver acpi_power_meter makes it
     thermal zone    told of likewise: /sys/class/thermal, and a chip of hwmon of its own
     disks           of NVMe: a chip of hwmon for each, with its temperature
-
-No processor of qemu without KVM counts energy (RAPL): /sys/class/powercap is there and empty.
+    energy          of two packages, by our own module (``energy/energy.c``), as no processor of qemu without KVM counts
+                    it: zones of powercap, and the PMU "power"
 """
 import shutil
 import subprocess
@@ -17,14 +17,17 @@ from lab.kernel import CACHE, Absent, Kernel
 
 FOLDER = CACHE / "hardware"
 TABLE = Path(__file__).with_name("sensors.asl")
-MODULES = ("nvme", "ipmi_si", "ipmi_devintf", "acpi_power_meter")
+ENERGY = "energy"
+MODULES = ("nvme", "ipmi_si", "ipmi_devintf", "acpi_power_meter", ENERGY)
+PROCESSORS = "2,sockets=2"
 BMC = ("-device", "ipmi-bmc-sim,id=bmc", "-device", "isa-ipmi-kcs,bmc=bmc")
 
 
 def lacking():
     """What this machine lacks for a guest with hardware; "" where nothing does."""
     try:
-        Kernel(FOLDER)
+        if not Kernel(FOLDER).modules([ENERGY]):
+            return "needs the module of tests/lab/energy: make lab makes it, where there are make and gcc"
     except Absent as reason:
         return "needs %s" % reason
     return guest.lacking() or ("" if shutil.which("iasl") else "needs iasl: apt install acpica-tools")
@@ -35,4 +38,4 @@ def equipped(folder, image, **options):
     made = Path(folder) / "sensors"
     subprocess.run(["iasl", "-p", str(made), str(TABLE)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
     devices = BMC + ("-acpitable", "file=%s.aml" % made)
-    return guest.Guest(folder, image, MODULES, devices, Kernel(FOLDER), **options)
+    return guest.Guest(folder, image, MODULES, devices, Kernel(FOLDER), processors=PROCESSORS, **options)

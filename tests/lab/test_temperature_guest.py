@@ -1,34 +1,13 @@
 """Temperatures as the kernel's own drivers show them, in a guest: an ACPI zone that moves, and disks of NVMe of which
 one is unplugged (``inside/heat.py``)."""
-import json
-from pathlib import Path
-
 import pytest
 
-from checkout import CHECKOUT
-from lab import hardware
-from lab.image import PYTHON, Image
-
+pytest_plugins = ("lab.one_machine",)
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("guest")]
-INSIDE = Path(__file__).with_name("inside")
 
 
-@pytest.fixture(name="result", scope="module")
-def _result(tmp_path_factory):
-    """The `Result` of the guest."""
-    if hardware.lacking():
-        pytest.skip(hardware.lacking())
-    image = Image()
-    path = image.python("heat", path=[INSIDE, CHECKOUT])
-    image.copy(INSIDE / "heat.py")
-    result = hardware.equipped(tmp_path_factory.mktemp("guest"), image).run(
-        "#!/bin/sh\nexport PYTHONPATH=%s\nexec %s -S -B %s\n" % (":".join(path), PYTHON, INSIDE / "heat.py"))
-    assert result.code == 0, result.console
-    return result
-
-
-def test_the_zone_is_there_once_and_as_the_kernel_has_it(result):
-    found = json.loads(result.files["heat.json"])
+def test_the_zone_is_there_once_and_as_the_kernel_has_it(machine):
+    found = machine.found("heat")
     assert "acpitz" in found["chips"]           # the kernel shows it as a chip as well
     for step in ("whole", "without", "back"):
         rows, (before, after) = found[step]["rows"], found[step]["zone"]
@@ -37,12 +16,12 @@ def test_the_zone_is_there_once_and_as_the_kernel_has_it(result):
         assert zone == "thermal/acpitz" and critical == pytest.approx(126.8, abs=0.2)
         assert before < after - 1000 and before < round(1000 * value) < after or after < before
         assert found[step]["columns"] == [int(value)] + [None] * 5
-    [mapping] = [text for name, text in result.files.items() if name.startswith("temperature_mapping.")]
+    [mapping] = [text for name, text in machine.files.items() if name.startswith("temperature_mapping.")]
     assert mapping.splitlines()[:2] == [b"counter_1, acpitz_0", b"counter_2, no counter "]
 
 
-def test_a_disk_that_is_unplugged_is_missing_and_comes_back_under_its_name(result):
-    found = json.loads(result.files["heat.json"])
+def test_a_disk_that_is_unplugged_is_missing_and_comes_back_under_its_name(machine):
+    found = machine.found("heat")
     names = {address: "nvme-%s/Composite" % address for address in found["whole"]["disks"]}
     assert len(names) == 2
     for step in ("whole", "back"):
