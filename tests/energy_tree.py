@@ -8,6 +8,8 @@ START = 10 ** 18            # the Unix time at which the clock of these tests st
 RANGE, DRAM_RANGE = 262143328850, 65712999613       # uJ, of a server's processor
 ZONES = {"package-0": "intel-rapl:0", "package-0/core": "intel-rapl:0:0", "package-0/dram": "intel-rapl:0:1",
          "package-1": "intel-rapl:1", "package-1/core": "intel-rapl:1:0", "package-1/dram": "intel-rapl:1:1"}
+AMD = {"package-0": "intel-rapl:0", "package-0/core": "intel-rapl:0:0", "package-1": "intel-rapl:1",
+       "package-1/core": "intel-rapl:1:0"}     # since Linux 5.11, by the driver of that name; memory is not measured
 
 
 class Powercap:

@@ -6,7 +6,7 @@ import pytest
 
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND
-from energy_tree import DRAM_RANGE, RANGE, START, ZONES, Powercap, columns, energies, zones
+from energy_tree import AMD, DRAM_RANGE, RANGE, START, ZONES, Powercap, columns, energies, zones
 from loads import descriptors
 
 pytest_plugins = ("energy_node",)
@@ -33,6 +33,20 @@ def test_what_each_zone_used_is_found_back(tmp_path, opened, clock):
     assert {row["range"] for row in found.values()} == {RANGE, DRAM_RANGE}
     assert [zone for zone, row in found.items() if row["summed"]] == ["package-0", "package-0/dram", "package-1",
                                                                      "package-1/dram"]
+
+
+def test_processors_of_amd_have_no_memory_in_their_sum(tmp_path, opened, clock):
+    tree = Powercap(tmp_path, AMD)
+    backend = opened(tmp_path)
+    assert len(columns(backend)) == 24
+    clock.wait(10)
+    tree.use(package_0=2800, package_0__core=900, package_1=2500)
+    found = zones(backend)
+    assert {zone: row["power"] for zone, row in found.items()} == {
+        "package-0": 280, "package-0/core": 90, "package-1": 250, "package-1/core": 0}
+    assert [zone for zone, row in found.items() if row["summed"]] == ["package-0", "package-1"]
+    tree.use(package_0__core=2, package_1=3)
+    assert columns(backend) == [0, RANGE, 2000000, RANGE, 0, 0, 3000000, RANGE, 0, RANGE, 0, 0] + [None] * 12
 
 
 def test_a_counter_that_begins_anew_at_its_range_goes_on(tmp_path, opened, clock):

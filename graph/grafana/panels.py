@@ -1,5 +1,5 @@
 """Panels of Grafana: how an answer looks, in which unit, and what its description says."""
-from questions import DISTINCT, INCREASE, RATE, Listing
+from questions import DISTINCT, INCREASE, RATE, Listing, Ratio
 from queries import SOURCE, TEXT, heading, how, listing, metric, target
 
 RATES = {"bytes": "binBps", "kB": "KiBs", "KiB": "KiBs", "count": "cps", "pages": "suffix: pages/s", "uJ": "watt"}
@@ -15,6 +15,8 @@ LINKS = {"job": ("Job", "What did this job do?", TO_JOB), "hostname": ("Node", "
 
 def unit(tables, series):
     """Grafana's id of the unit in which `series` is drawn."""
+    if isinstance(series, Ratio):
+        return series.unit
     kind, declared = how(tables, series), metric(tables, series)
     if kind in (DISTINCT, INCREASE):
         return "short"

@@ -1,6 +1,6 @@
 """Series as queries of Grafana's Elasticsearch data source: a query string, bucketAggs, metrics."""
 from colmet.common.schema import COUNTER
-from questions import DISTINCT, INCREASE, RATE, VALUE
+from questions import DISTINCT, INCREASE, RATE, VALUE, Ratio
 
 SOURCE = {"type": "elasticsearch", "uid": "${datasource}"}
 TIME = "timestamp"          # whole seconds; the one time field that every index has, those of Colmet 0.6 too
@@ -33,7 +33,9 @@ def index(table):
 def condition(tables, series, variables):
     """The query string of `series` on a dashboard with these `variables`."""
     parts = [index(series.table)] + [FILTERS[name] for name in variables]
-    if series.only:
+    if isinstance(series, Ratio):
+        parts.append("%s:(%s OR %s)" % (TEXT[series.field], series.above, series.below))
+    elif series.only:
         parts.append(series.only)
     if tables[series.table].legacy and metric(tables, series):
         parts.append("%s:>=0" % series.metric)      # -1 is "not known" in the tables of Colmet 0.6
@@ -64,6 +66,8 @@ def legend(panel, series):
 
 def measured(tables, series, kind):
     """The metrics of one query: the greatest value of each bucket, and its derivative where it counts."""
+    if isinstance(series, Ratio):
+        return divided(series)
     if kind == DISTINCT:
         return [{"id": "1", "type": "cardinality", "field": TEXT[series.metric]}]
     greatest = {"id": "1", "type": "max", "field": series.metric}
@@ -77,6 +81,17 @@ def measured(tables, series, kind):
         if scale:
             greatest["settings"] = {"script": "_value / " + scale}
     return [greatest, change]
+
+
+def divided(ratio):
+    """The metrics of the query of a Ratio: of both rows what `measured` has, and the one divided by the other."""
+    only = "doc['%s'].value == '%%s' ? _value : 0" % TEXT[ratio.field]
+    rows = [{"id": place, "type": "max", "field": ratio.metric, "hide": True, "settings": {"script": only % row}}
+            for place, row in (("1", ratio.above), ("2", ratio.below))]
+    changes = [{"id": place, "type": "derivative", "field": of, "hide": True} for place, of in (("3", "1"), ("4", "2"))]
+    names = [{"name": "above", "pipelineAgg": "3"}, {"name": "below", "pipelineAgg": "4"}]
+    return rows + changes + [{"id": "5", "type": "bucket_script", "pipelineVariables": names, "settings": {
+        "script": "params.below > 0 ? params.above / params.below : null"}}]
 
 
 def listing(panel, variables):

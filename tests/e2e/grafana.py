@@ -85,10 +85,12 @@ def histogram(bucket, _, span):
 
 
 def measure(metric):
-    """The body of one metric; a pipeline's field is the id of another."""
+    """The body of one metric; a pipeline's field is the id of another, that of a script has several by name."""
     settings = dict(metric.get("settings") or {})
     if isinstance(settings.get("script"), dict):
         settings["script"] = settings["script"]["inline"]
+    if metric["type"] == "bucket_script":
+        return dict(settings, buckets_path={each["name"]: each["pipelineAgg"] for each in metric["pipelineVariables"]})
     place = "buckets_path" if metric["type"] == "derivative" else "field"
     return dict(settings, **{place: metric["field"]})
 

@@ -31,7 +31,8 @@ def meant(target, values):
         if wanted == ">=0":
             tests.append(lambda row, name=name: row[name] >= 0)
         else:
-            known = values[wanted[1:]] if wanted.startswith("$") else wanted
+            some = wanted[1:-1].split(" OR ") if wanted.startswith("(") else wanted
+            known = values[wanted[1:]] if wanted.startswith("$") else some
             tests.append(lambda row, name=TERMS[name], known=known, no=bool(negated): no != fits(row[name], known))
     return lambda row: all(test(row) for test in tests)
 
@@ -59,6 +60,8 @@ def expected(target, rows, values, span):
 def points(target, buckets, span):
     """(bucket, number) of one line."""
     first = target["metrics"][0]
+    if target["metrics"][-1]["type"] == "bucket_script":
+        return quotients(target["metrics"], buckets, span.interval)
     if first["type"] == "cardinality":
         return [(at, float(len({each[TERMS[first["field"]]] for each in found}))) for at, found in buckets.items()]
     scale = float((first.get("settings") or {}).get("script", "_value / 1").rpartition("/")[2])
@@ -70,6 +73,17 @@ def points(target, buckets, span):
     step = span.interval
     seconds = step / 1000 if target["metrics"][1].get("settings") else 1
     return [(at, (value - greatest[at - step]) / seconds) for at, value in greatest.items() if at - step in greatest]
+
+
+def quotients(metrics, buckets, step):
+    """(bucket, number) of one line: what the rows of one kind grew by over what those of another did."""
+    grown = []
+    for one in metrics[:2]:
+        field, only = re.search(r"doc\['(.+)'\]\.value == '(\w+)'", one["settings"]["script"]).groups()
+        greatest = {at: max([each[one["field"]] for each in found if each[TERMS[field]] == only] + [0])
+                    for at, found in buckets.items() if any(each[one["field"]] != stored.MISSING for each in found)}
+        grown.append({at: value - greatest[at - step] for at, value in greatest.items() if at - step in greatest})
+    return [(at, above / grown[1][at]) for at, above in grown[0].items() if grown[1][at] > 0]
 
 
 def listed(target, rows, values):
