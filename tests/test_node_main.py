@@ -165,13 +165,14 @@ class Jobs:
         return ["/root%d: 0 here" % number for number in range(20)]
 
 
-def start_lines(off, refused, unfilled=(), ends=()):
-    """The start message of a node whose source taskstats, read by proc, has better readers that were `refused`."""
+def start_lines(off, refused, unfilled=(), ends=(), asked=()):
+    """The start message of a node whose source taskstats, read by proc, has better readers that were `refused`; it was
+    `asked` for more."""
     opened = sources.Sources(None)
     tasks = SimpleNamespace(reader="proc", refused=refused, unfilled=unfilled)
     opened.on = [Source("taskstats", tasks, (), 5 * 10 ** 9), Source("procstats", None, (), 10 ** 9)]
     opened.off = off
-    return list(start.lines(settings(["--hostname", "dahu-12"], SOURCES), Jobs(), opened, Sender(),
+    return list(start.lines(settings(["--hostname", "dahu-12", *asked], SOURCES), Jobs(), opened, Sender(),
                             SimpleNamespace(refused=dict(ends))))
 
 
@@ -190,6 +191,16 @@ def test_the_start_message_is_a_dozen_lines_at_most():
     many = start_lines({str(number): "reason %d" % number for number in range(9)}, {})
     assert len(many) <= 12 and many[9] == "          and 6 more; colmet-node check tells all"
     assert not any(line.startswith("off") for line in start_lines({}, {}))
+
+
+def test_what_was_asked_for_and_is_not_there_is_always_told():
+    off = {str(number): "reason %d" % number for number in range(9)}
+    lines = start_lines(dict(off, rapl="no zone; modprobe it", perfhw="no zone; modprobe it", temperature="cold"), {},
+                        asked=["--enable-RAPL", "--enable-temperature"])
+    assert lines[6:12] == ["off       rapl, perfhw: no zone; modprobe it",
+                           "          temperature: cold",
+                           "          0: reason 0", "          1: reason 1", "          2: reason 2",
+                           "          and 6 more; colmet-node check tells all"]
 
 
 def test_sources_that_are_off_say_why_and_come_when_they_are_asked_for(tmp_path):

@@ -1,4 +1,5 @@
-"""What a node says on stderr when it starts: a dozen lines at most."""
+"""What a node says on stderr when it starts: a dozen lines at most, save that each source that was asked for and is not
+there is told of."""
 import os
 import platform
 import sys
@@ -6,12 +7,13 @@ import sys
 from colmet import __version__
 from colmet.common import prometheus
 from colmet.node import sources
+from colmet.node.backends import NAMES, load
 from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
 from colmet.node.settings import asked
 
 OLD_LIBRARIES = ("LIB_RAPL_PATH", "LIB_PERFHW_PATH")        # variables in which 0.6 found its helpers
-MOST = 4                # lines for places of jobs, and for what is off
+MOST = 4                # lines for places of jobs, and for what is off by itself
 
 
 def going_on_without(values):
@@ -33,7 +35,7 @@ def lines(values, jobs, opened, sender, emptied):
                                                         os.cpu_count())
     yield from _labelled("jobs", _shortened(jobs.tried()))
     yield from _labelled("sources", _periods(opened.on))
-    yield from _labelled("off", _shortened(_off(values, opened, emptied)))
+    yield from _labelled("off", _off(values, opened, emptied))
     uri, state = sender.where()
     kept = "at most %d batches" % values.zeromq_hwm if values.zeromq_hwm else "batches"
     yield from _labelled("sends to", ["%s (%s), keeps %s in %d MiB of memory" % (uri, state, kept, MEMORY >> 20)])
@@ -42,20 +44,30 @@ def lines(values, jobs, opened, sender, emptied):
 
 
 def _off(values, opened, emptied):
-    """Lines, each reason once."""
-    whats = dict(opened.off)
-    for source in opened.on:
-        for way, why in getattr(source.backend, "refused", {}).items():
-            whats["%s by %s" % (source.name, way)] = why
+    """Lines, each reason once: of all sources that were asked for, then some of the others."""
+    asked_for = _asked_for(values)
+    whats = {name: why for name, why in opened.off.items() if name in asked_for}
+    wanted = len(set(whats.values()))
+    whats.update((name, why) for name, why in opened.off.items() if name not in asked_for)
+    for source in sorted(opened.on, key=lambda source: source.name not in asked_for):
         whats.update(("%s of %s" % (part, source.name), why) for part, why
                      in getattr(source.backend, "lacks", {}).items())
+        for way, why in getattr(source.backend, "refused", {}).items():
+            whats["%s by %s" % (source.name, way)] = why
         for table in values.tables.intersection(getattr(source.backend, "unfilled", ())):
             whats[table] = "%s does not tell of it" % source.backend.reader
     whats.update(("job ends by " + way, why) for way, why in emptied.refused.items())
     reasons = {}
     for what, why in whats.items():
         reasons.setdefault(why, []).append(what)
-    return ["%s: %s" % (", ".join(names), why) for why, names in reasons.items()]
+    texts = ["%s: %s" % (", ".join(names), why) for why, names in reasons.items()]
+    return texts[:wanted] + _shortened(texts[wanted:])
+
+
+def _asked_for(values):
+    """Names of the sources that were switched on by their option."""
+    options = {table.option for _, table in asked(values) if table}
+    return {name for name in NAMES if options.intersection(table.option for table in load(name).TABLES)}
 
 
 def tell(text):
