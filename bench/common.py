@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "tests" / "e2e"))     # jobs, programs: the benchmarks run what the tests run
+# jobs, programs, made-up machines: the benchmarks run what the tests run
+sys.path[:0] = [str(CHECKOUT / "tests" / "e2e"), str(CHECKOUT / "tests")]
 OLD = Path(os.environ.get("COLMET_06") or CHECKOUT / ".cache" / "colmet-0.6.10" / "bin")
 
 

@@ -6,9 +6,9 @@ begin
 
 scripts/bootstrap.sh
 scripts/peer.sh
-# Peers of bench/elasticsearch.py and bench/account.py.
+# Peers of bench/elasticsearch.py, bench/account.py and bench/hardware.py.
 .venv/bin/python -m pip --disable-pip-version-check install --quiet "elasticsearch<9" psutil
-for file in bench/node.py bench/account.py bench/collector.py bench/elasticsearch.py; do
+for file in bench/node.py bench/account.py bench/hardware.py bench/collector.py bench/elasticsearch.py; do
     say "$file"
     .venv/bin/python "$file"
 done
