@@ -11,7 +11,7 @@ INCREASE = "increase"       # in each bucket, of a counter
 VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
-CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, PERF = "cpu", "account", "job", "colmet", "rapl", "temperature", "perf"
+CPU, ACCOUNT, JOB, SELF, RAPL, HEAT = "cpu", "account", "job", "colmet", "rapl", "temperature"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 
@@ -87,6 +87,7 @@ class Board:
     one_node: bool = False
 
 
+PERF = "perf"
 ASKED = "Drawn where both are counted: `--perfhw-list %s`."
 LIVE = ("Summed over what runs: when a process ends, its share leaves the sum, and that step is not drawn.")
 USED = (Column("cpu", "sum", "CPU time"), Column("wall", "max", "Wall time"),
@@ -133,13 +134,14 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
         ("hostname",), label="processes"),
     Panel("How many CPUs does it use, processes that ended included?", (Series(ACCOUNT, "cpu"),), ("hostname",),
           stack=True, label="CPUs", note="The exact account: it never goes back."),
-    Panel("What do processors and kernel count for it?", (Series(PERF, "value"),), ("event", "hostname"), 20),
     Panel("How many instructions does it do in a cycle?", (
         Ratio(PERF, "value", "event", "instructions", "cpu_cycles"),), ("hostname",), label="instructions per cycle",
           note="Under 1 it mostly waits, often for memory. " + ASKED % "instructions cpu_cycles"),
     Panel("How much of what it looks for is not in the cache?", (
         Ratio(PERF, "value", "event", "cache_misses", "cache_references", "percentunit"),), ("hostname",),
           note=ASKED % "cache_misses cache_references"),
+    Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
+          note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 
