@@ -6,6 +6,7 @@ import sys
 
 from colmet import __version__
 from colmet.common import prometheus
+from colmet.node import sources
 from colmet.node.backends import NAMES, load
 from colmet.node.clock import SECOND
 from colmet.node.outbox import MEMORY
@@ -60,6 +61,7 @@ def _off(values, opened, emptied):
 def _asked_for(values):
     """Names of the sources that were switched on by their option."""
     options = {table.option for table in asked(values)}
+    options = {table.option for _, table in asked(values) if table}
     return {name for name in NAMES if options.intersection(table.option for table in load(name).TABLES)}
 
 

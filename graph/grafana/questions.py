@@ -92,6 +92,7 @@ class Board:
     one_node: bool = False
 
 
+PERF = "perf"
 ASKED = "Drawn where both are counted: `--perfhw-list %s`."
 LIVE = ("Summed over what runs: when a process ends, its share leaves the sum, and that step is not drawn.")
 USED = (Column("cpu", "sum", "CPU time"), Column("wall", "max", "Wall time"),
@@ -138,6 +139,12 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
         ("hostname",), label="processes"),
     Panel("How many CPUs does it use, processes that ended included?", (Series(ACCOUNT, "cpu"),), ("hostname",),
           stack=True, label="CPUs", note="The exact account: it never goes back."),
+    Panel("How many instructions does it do in a cycle?", (
+        Ratio(PERF, "value", "event", "instructions", "cpu_cycles"),), ("hostname",), label="instructions per cycle",
+          note="Under 1 it mostly waits, often for memory. " + ASKED % "instructions cpu_cycles"),
+    Panel("How much of what it looks for is not in the cache?", (
+        Ratio(PERF, "value", "event", "cache_misses", "cache_references", "percentunit"),), ("hostname",),
+          note=ASKED % "cache_misses cache_references"),
     Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
           note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
     Panel("Does it use the GPUs that it holds?", (Series(GPU, "utilization"),), ("gpu", "hostname"), 20,
