@@ -87,6 +87,12 @@ def put(path, text):
         file.truncate()
 
 
+def swap(path, text):
+    """Write the file so that whoever opens it has the old text or the new."""
+    put(path.with_name(path.name + ".new"), text)
+    path.with_name(path.name + ".new").replace(path)
+
+
 def program(path, script):
     """An executable."""
     put(path, "#!/bin/sh\n" + script)

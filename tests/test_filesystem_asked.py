@@ -10,7 +10,7 @@ from colmet.common.mounts import Mount
 from colmet.node.filesystem import beegfs, gpfs
 from colmet.node.filesystem.asked import Asked
 from colmet.node.filesystem.command import MOST, Command, Failed
-from mounts_tree import Machine, backend, gpfs_line, program, put, systems
+from mounts_tree import Machine, backend, gpfs_line, program, put, swap, systems
 from programs import wait_for
 
 WORK = dict(read=6291456, written=314572800, opens=10, closes=16, reads=101, writes=300, listings=7, inodes=2)
@@ -52,15 +52,15 @@ def test_gpfs_is_found_back_and_moves(tmp_path, opened):
     machine.gpfs(ANSWER % answer)
     machine.mount("gpfs", "work", "/gpfs/work")
     machine.mount("gpfs", "/dev/home", "/home")
-    put(answer, gpfs_line("work", **WORK) + gpfs_line("home", 1, 2) + gpfs_line("gone", 3, 4))
+    swap(answer, gpfs_line("work", **WORK) + gpfs_line("home", 1, 2) + gpfs_line("gone", 3, 4))
     source = opened(tmp_path)
     assert not source.lacks
     wait_for(lambda: systems(source), 60, "the first answer")
     found = systems(source)
     assert set(found) == {"gpfs:/gpfs/work", "gpfs:/home", "gpfs:gone"} and found["gpfs:/gpfs/work"] == VALUES
-    put(answer, gpfs_line("work", **dict(WORK, read=7000000)))
+    swap(answer, gpfs_line("work", **dict(WORK, read=7000000)))
     wait_for(lambda: systems(source) == {"gpfs:/gpfs/work": dict(VALUES, bytes_read=7000000)}, 60, "the next answer")
-    put(answer, gpfs_line("work", 0, 0))            # mmfsd was started anew
+    swap(answer, gpfs_line("work", 0, 0))            # mmfsd was started anew
     wait_for(lambda: "since" in systems(source).get("gpfs:/gpfs/work", {}), 60, "a new beginning")
     machine.unmount("/gpfs/work")
     machine.unmount("/home")
@@ -95,7 +95,7 @@ def test_a_program_that_hangs_delays_nothing_and_is_ended_with_its_children(tmp_
     monitor = gpfs.Monitor(tmp_path, command)
     asked = Asked([monitor], command)
     mounts = [Mount("gpfs", 1, "/gpfs", "/", (), "work")]
-    wait_for(lambda: asked.latest(mounts) == [] and told(caplog), 60, "the deadline")
+    wait_for(lambda: asked.latest(mounts) == [] and told(caplog) and pids.exists(), 60, "the deadline")
     assert told(caplog) == ["gpfs: %s did not answer within 0.5 s; its file systems are missing until it answers"
                             % path]
     first = list(map(int, pids.read_text().split()))

@@ -7,7 +7,7 @@ import pytest
 from colmet.common import wire06
 from colmet.common.metrics import TABLES
 from collectors import Old
-from mounts_tree import Machine, busy, gpfs_line, put
+from mounts_tree import Machine, busy, gpfs_line, swap
 from programs import Program, wait_for
 from stored import rows
 
@@ -38,7 +38,7 @@ def last(path, mount, metric):
 
 def test_what_is_moved_is_in_the_file(machine, uri, start, tmp_path):
     path, answer = tmp_path / "jobs.hdf5", tmp_path / "answer"
-    put(answer, gpfs_line("work", 77, 88, opens=1, reads=3))
+    swap(answer, gpfs_line("work", 77, 88, opens=1, reads=3))
     machine.gpfs("cat >/dev/null; cat %s\n" % answer)
     machine.mount("gpfs", "work", "/gpfs")
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
