@@ -20,7 +20,6 @@ if [ "${SYSTEM:-}" = 1 ]; then
         install_packages hdf5-tools strace valgrind maven default-jdk-headless clang llvm \
             qemu-system-x86 busybox-static acpica-tools ibsim-utils infiniband-diags \
             qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-            qemu-system-x86 busybox-static acpica-tools qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
         command -v prometheus >/dev/null 2>&1 || install_stopped prometheus
         install_stopped slurm-wlm slurmctld slurmd munge
         install_stopped oar-server oar-server-pgsql oar-node oar-user oar-user-pgsql postgresql postgresql-common \

@@ -1,5 +1,6 @@
 """Numbers as people read them: times in s, min and h, sizes in binary units, 1 204 and not 1204."""
 NS_PER_S = 10 ** 9                    # in ns
+MIB = 2 ** 20                           # in bytes
 _STEPS = ((2 ** 30, "GiB", 10), (2 ** 20, "MiB", 1), (2 ** 10, "KiB", 1))   # a unit from so many of it on
 
 

@@ -61,7 +61,6 @@ def _off(values, opened, emptied):
 def _asked_for(values):
     """Names of the sources that were switched on by their option."""
     options = {table.option for table in asked(values)}
-    options = {table.option for _, table in asked(values) if table}
     return {name for name in NAMES if options.intersection(table.option for table in load(name).TABLES)}
 
 

@@ -11,11 +11,9 @@ INCREASE = "increase"       # in each bucket, of a counter
 VALUE = "value"             # the greatest of each bucket, of a gauge
 DISTINCT = "distinct"       # how many different ones, of a field of text
 TASKS, PROC, NODE = "taskstats_default", "jobprocstats_default", "procstats_default"
-CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, POWER = (
-    "cpu", "account", "job", "colmet", "rapl", "temperature", "power")
-PORTS, FILES, ENERGY = "network", "filesystem", "energy"
-OWNER = "owner.keyword:%s"
 CPU, ACCOUNT, JOB, SELF, RAPL, HEAT, PERF = "cpu", "account", "job", "colmet", "rapl", "temperature", "perf"
+POWER, PORTS, FILES, ENERGY = "power", "network", "filesystem", "energy"
+OWNER = "owner.keyword:%s"
 EVERY_JOB = ("job", "hostname")     # a line for each job on each node
 PROCESS = "part.keyword:node"       # of the table `colmet`, the row of the whole process
 GPU, OF_NODE = "gpu", "job.keyword:0"       # of the table `gpu`, the rows of whole devices
@@ -92,7 +90,6 @@ class Board:
     one_node: bool = False
 
 
-PERF = "perf"
 ASKED = "Drawn where both are counted: `--perfhw-list %s`."
 LIVE = ("Summed over what runs: when a process ends, its share leaves the sum, and that step is not drawn.")
 USED = (Column("cpu", "sum", "CPU time"), Column("wall", "max", "Wall time"),
@@ -145,21 +142,13 @@ ONE_JOB = Board("colmet-job", "Colmet: one job", "Whether a job uses what it hol
     Panel("How much of what it looks for is not in the cache?", (
         Ratio(PERF, "value", "event", "cache_misses", "cache_references", "percentunit"),), ("hostname",),
           note=ASKED % "cache_misses cache_references"),
-    Panel("What do processors and kernel count for it?", (Series("perf", "value"),), ("event", "hostname"), 20,
-          note="Where both are counted, instructions over cpu_cycles are the instructions per cycle."),
+    Panel("What do processors and kernel count for it?", (Series(PERF, "value"),), ("event", "hostname"), 20),
     Panel("Does it use the GPUs that it holds?", (Series(GPU, "utilization"),), ("gpu", "hostname"), 20,
           note="Of the whole GPU, where jobs share it: of them all."),
     Panel("How much memory of GPUs do its processes hold?", (Series(GPU, "process_memory"),), ("gpu", "hostname"), 20),
     Panel("How much of each node's power is for it?", (
         Series(ENERGY, "package_dynamic", "processors, for its work:"), Series(ENERGY, "energy", "all in all:")),
         ("hostname",), note="All in all: memory and GPUs too, and its share of the idle power."),
-    Panel("What do processors and kernel count for it?", (Series(PERF, "value"),), ("event", "hostname"), 20),
-    Panel("How many instructions does it do in a cycle?", (
-        Ratio(PERF, "value", "event", "instructions", "cpu_cycles"),), ("hostname",), label="instructions per cycle",
-          note="Under 1 it mostly waits, often for memory. " + ASKED % "instructions cpu_cycles"),
-    Panel("How much of what it looks for is not in the cache?", (
-        Ratio(PERF, "value", "event", "cache_misses", "cache_references", "percentunit"),), ("hostname",),
-          note=ASKED % "cache_misses cache_references"),
     Listing("What did it use in all, on each node?", JOB, "hostname", USED, note="Rows come when the job ends."),
 ))
 

@@ -9,13 +9,13 @@ clients: a node does so once a minute, and only where --beegfs-ctl tells it to.
 """
 import re
 
+from colmet.common.quantities import MIB
 from colmet.node.clock import SECOND, boottime
 from colmet.node.filesystem.command import Failed
 from colmet.node.filesystem.reading import Reading
 
 KIND = "beegfs"
 PACE = 60 * SECOND
-MIB = 1 << 20
 NOT_ASKED = "its client counts nothing; --beegfs-ctl beegfs-ctl asks its servers once a minute, which is work for them"
 STORAGE, META = "storage", "meta"       # kinds of servers
 _CELL = re.compile(r"(\d{1,18})(?:\.\d+)? \[([^\]\s]+)\]")

@@ -1,8 +1,7 @@
 """A sample of GPUs as rows: those of the table `gpu`, and the columns that 0.6 had for NVIDIA's."""
+from colmet.common.quantities import MIB
 from colmet.node.gpu.device import NVIDIA
 from colmet.node.gpu.shares import of
-
-MIB = 1 << 20
 
 
 def row(job, now, share):

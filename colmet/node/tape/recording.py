@@ -15,11 +15,11 @@ import zlib
 from pathlib import Path
 
 from colmet import __version__
+from colmet.common.quantities import MIB
 from colmet.node.taping import Unreadable
 
 VERSION = 1
 SUFFIX = ".colmet"
-MIB = 2 ** 20
 _TITLE, _FRAME = b"colmet recording ", struct.Struct("<II")
 _LONGEST = 1 << 30              # bytes of a block: no machine has so much to tell at a tick
 
