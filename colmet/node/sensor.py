@@ -3,6 +3,7 @@ import errno
 import os
 import re
 
+GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose device is no more
 LEAST, MOST = -273150, 10 ** 6      # what lies outside is no temperature: NVMe says 65261850 where it has no limit
 ASLEEP = b"suspended"               # power/runtime_status: reading the sensor would wake the device
 BYTES = 64
@@ -22,7 +23,7 @@ class Sensor:
 
     def __init__(self, place):
         self.place = place
-        self._value, self._fault, self._power = (_File(path) for path in (place.value, place.fault, place.power))
+        self._value, self._fault, self._power = (File(path) for path in (place.value, place.fault, place.power))
         self.limits = (None, None)
 
     def read(self):
@@ -50,14 +51,14 @@ class Sensor:
             file.close()
 
 
-class _File:
+class File:
     """The file at `path`, opened by the first reading; None: it is always empty."""
 
     def __init__(self, path):
         self._path, self._fd = path, -1
 
     def read(self):
-        """Its text, without blanks around."""
+        """Its text (bytes), without blanks around. Raises Gone, and OSError."""
         if self._path is None:
             return b""
         if self._fd < 0:
@@ -80,7 +81,7 @@ def celsius(text):
 
 
 def _limit(path):
-    file = _File(path)
+    file = File(path)
     try:
         return celsius(file.read())
     except OSError:

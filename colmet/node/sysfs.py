@@ -1,11 +1,5 @@
 """Small files of one line, as sysfs has them (sysfs(5)), and the order of their numbered names."""
-import errno
 import re
-
-from colmet.node.clock import SECOND
-
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT)        # what a file says whose device is no more
-LOOK = 60 * SECOND          # between two looks for devices that are new
 
 
 def text(path):

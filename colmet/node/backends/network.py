@@ -8,14 +8,14 @@ import time
 from colmet.common.metrics import infiniband, network
 from colmet.common.schema import INT_MAX
 from colmet.node.backends import Unavailable
-from colmet.node.clock import boottime
+from colmet.node.clock import SECOND, boottime
 from colmet.node.network.layouts import COUNTERS, DATA, FLIT
 from colmet.node.network.opened import Opened
 from colmet.node.network.ports import CXI, IB, NET, ports
-from colmet.node.sysfs import LOOK
 
 TABLES = (infiniband.TABLE, network.TABLE)
 SLOW = True
+SEEN_AFTER = 60 * SECOND    # at most, for a port that is new
 COLUMNS = COUNTERS[:len(infiniband.TABLE.metrics)]
 NONE_THERE = "no network port of hardware in %s, %s nor %s; load the driver of the adapter, or name an interface by " \
              "--network-interface"
@@ -71,7 +71,7 @@ class Backend:
         if not self._wanted(network.TABLE):
             found = {name: port for name, port in found.items() if port.layout.words}
         self._opened.keep(found)
-        self._due = boottime() + LOOK
+        self._due = boottime() + SEEN_AFTER
 
     def _row06(self, reading):
         if reading is None:

@@ -9,16 +9,16 @@ import os
 from colmet.common.metrics import temperature, temperature06
 from colmet.node import mapping, sensors
 from colmet.node.backends import Unavailable
-from colmet.node.clock import boottime
+from colmet.node.clock import SECOND, boottime
 from colmet.node.log import Faults
-from colmet.node.sensor import Broken, Sensor
-from colmet.node.sysfs import GONE, LOOK
+from colmet.node.sensor import GONE, Broken, Sensor
 
 TABLES = (temperature06.TABLE, temperature.TABLE)
 SLOW = True
 STEM = "temperature"        # of the mapping file
 COLUMNS = len(temperature06.TABLE.metrics)
 UNUSED = "no counter "      # 0.6's words for a column without a zone, the blank too
+LOOK = 60 * SECOND          # between two looks for sensors that are new, and at the limits
 RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
 NONE_THERE = "no temperature in %s nor %s; load the driver of the sensors, such as coretemp, k10temp or nvme " \
              "(virtual machines mostly have none)"

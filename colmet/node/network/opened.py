@@ -10,7 +10,7 @@ from colmet.node.network.layouts import COUNTERS, FULL
 from colmet.node.network.ports import Port
 from colmet.node.network.traffic import Traffic
 from colmet.node.numbers import Firsts
-from colmet.node.sysfs import GONE
+from colmet.node.sensor import GONE
 
 MOST = 64               # ports, at a dozen open files each
 SWITCHED_OFF = errno.EINVAL     # what the file `carrier` of an interface says that is
