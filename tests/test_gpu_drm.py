@@ -182,6 +182,16 @@ def test_odd_fields_of_a_client_cost_only_themselves():
     assert found == Client("0000:03:00.0", "9", 70, 5120, {})
 
 
+def test_what_only_root_may_read_is_told(tmp_path, monkeypatch):
+    amd(tmp_path)
+    monkeypatch.setattr("colmet.node.gpu.gpus.os.geteuid", lambda: 1000)
+    monkeypatch.setattr("colmet.node.gpu.gpus.lacking", lambda *names: list(names))
+    source = backend(tmp_path, {"gpu"})
+    [line] = source.lacks.values()
+    assert line.startswith("the environment and the open files") and "CAP_DAC_READ_SEARCH CAP_SYS_PTRACE" in line
+    source.close()
+
+
 def test_a_machine_without_a_card_says_what_helps(tmp_path):
     card(tmp_path, 0, "mgag200", "02")
     with pytest.raises(Unavailable, match="no GPU of amdgpu, i915 or xe in .*; .*modprobe its driver"):

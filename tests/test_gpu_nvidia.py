@@ -63,7 +63,7 @@ def test_energy_is_that_of_the_drivers_counter_and_begins_anew_with_it(stub, ope
     card["energy"] = 3                              # the driver was loaded anew
     stub.write()
     row = sampled(source)[None, "nvidia0"]
-    assert row["energy"] == 0 and row["since"] > began
+    assert row["energy"] == 0 and row["since"] != began
     card["energy"] = 10
     stub.write()
     assert sampled(source)[None, "nvidia0"]["energy"] == 7000
@@ -152,7 +152,7 @@ def test_a_lost_gpu_is_missing_told_once_and_the_others_go_on(stub, opened, capl
     stub.write()
     again(source)
     row = sampled(source)[None, "nvidia0"]
-    assert row["utilization"] == 87 and row["since"] > since
+    assert row["utilization"] == 87 and row["since"] != since
 
 
 def test_a_gpu_that_is_lost_from_the_start_has_a_row_of_its_own(stub, opened):
