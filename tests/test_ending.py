@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 import cgroups
-from colmet.common.metrics import jobproc, taskstats
+from colmet.common.metrics import TABLES, energy, jobproc, taskstats
 from colmet.common.schema import MISSING
 from colmet.node.clock import SECOND, boottime
 from colmet.node.ending import Ending, read_facts
@@ -112,7 +112,16 @@ def test_of_a_job_of_which_nothing_is_known_nothing_is_said(bare):
     found = Followed(bare).end(sequence=3)
     known = {name: value for name, value in found.items() if value is not None}
     assert known == {"start": bare.start, "last_sequence": 3, "samples": 0, "rows_taskstats_default": 0,
-                     "rows_jobprocstats_default": 0, "rows_account": 0, "rows_cgroup": 0}
+                     "rows_jobprocstats_default": 0, "rows_account": 0, "rows_cgroup": 0, "rows_energy": 0}
+
+
+def test_the_energy_of_all_sets_of_meters_is_added(bare):
+    ending = Ending(bare)
+    for since, used in ((5, 0), (5, 700), (5, 900), (80, 0), (80, 11)):
+        known = {"since": since, "energy": used}
+        ending.saw("energy", tuple(known.get(metric.name) for metric in energy.TABLE.metrics))
+    found = dict(zip([metric.name for metric in TABLES["job"].metrics], ending.row(9, lambda name: None)))
+    assert (found["energy"], found["rows_energy"]) == (911, 5)
 
 
 def test_sampled_rows_leave_a_last_sample(bare):

@@ -37,6 +37,13 @@ def tick(machine, used, seconds=5, **joules):
     machine.tree.use(**joules)
 
 
+def gone(machine):
+    """A job that was never among those that are measured."""
+    job = machine.job("0-1")
+    machine.end(job)
+    return job
+
+
 def closes(owners):
     """Jobs, unallocated and idle are the node; in J."""
     for name in ("energy", "package_dynamic", "package_static", "other_static", "gpu_dynamic", "gpu_static"):
@@ -102,6 +109,11 @@ def test_gpus_are_of_the_job_that_holds_them(machine, using):
     _, owners = opened_node.sample()
     assert owners["idle"]["gpu_static"] == 50 * 10 ** 6 and owners["unallocated"]["gpu_dynamic"] == 10 * 10 ** 6
     assert closes(owners) == 2060
+    cards.held = {"nvidia0": [gone(machine)]}
+    tick(machine, {one: 5})
+    cards.cards["nvidia0"] += 60 * 10 ** 6
+    jobs, owners = opened_node.sample()
+    assert owners["idle"]["gpu_static"] == 100 * 10 ** 6 and jobs.keys() == {one, two} and closes(owners) == 2120
 
 
 def test_a_gpu_that_comes_begins_all_anew(machine, using):

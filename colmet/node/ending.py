@@ -7,7 +7,7 @@ of its CPU time is added. Else the job did more than was read: a lower bound.
 import json
 import time
 
-from colmet.common.metrics import account, cgroup, jobproc, taskstats
+from colmet.common.metrics import account, cgroup, energy, jobproc, taskstats
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, STORED, TABLE
 from colmet.common.schema import MISSING
 from colmet.node.clock import MS, boottime
@@ -27,6 +27,7 @@ _WATCHED = {            # {table: [(metric, name here, factor)]}: what sampled r
     cgroup.TABLE: (("memory_peak", "watermark", 1),),       # --reset-peak leaves less to be read here
 }
 _SOURCE = [metric.name for metric in account.TABLE.metrics].index("source")
+_SINCE, _ENERGY = ([metric.name for metric in energy.TABLE.metrics].index(name) for name in ("since", "energy"))
 _BPF = account.SOURCES.index("bpf")     # alone knows what a task had used before it came into the job
 _PLACES = {table.name: [([metric.name for metric in table.metrics].index(metric), name, factor)
                         for metric, name, factor in watched] for table, watched in _WATCHED.items()}
@@ -60,6 +61,7 @@ class Ending:
         self._still = 0                         # CLOCK_BOOTTIME since which they do
         self._emptied = self._told = None       # (Unix time, boottime) at which it was without tasks; who told
         self._most = {}                         # greatest values of sampled rows, by name
+        self._energy = {}                       # {since: the last}, of the totals that began then
         self._rows = dict.fromkeys((table.name for table in STORED), 0)
         self._first, self._samples = None, 0
 
@@ -108,8 +110,10 @@ class Ending:
         """Count a row of the table named `table`, and keep what it tells; None and negative ones are "not known"."""
         if table in self._rows:
             self._rows[table] += 1
+            if table == energy.TABLE.name:
+                self._energy[values[_SINCE]] = values[_ENERGY]
             others = table == account.TABLE.name and values[_SOURCE] != _BPF
-            for place, name, factor in _PLACES[table]:
+            for place, name, factor in _PLACES.get(table, ()):
                 if values[place] is not None and values[place] >= 0 and not (others and name == "records_cpu"):
                     self._most[name] = max(self._most.get(name, 0), values[place] * factor)
 
@@ -124,6 +128,7 @@ class Ending:
         facts = self._read_facts()
         values = dict(self._times(facts), first_sequence=self._first, last_sequence=sequence, samples=self._samples,
                       processes=self._most.get("processes"), steps=len(self.job.steps) or None)
+        values["energy"] = sum(self._energy.values()) if self._energy else None
         values.update(("rows_" + name, count) for name, count in self._rows.items())
         values["cpu"], values["cpu_source"] = self._cpu(facts["cpu"], version("cpu"))
         values["peak_memory"], values["peak_memory_source"] = self._peak(facts["peak_memory"], version("memory_peak"))

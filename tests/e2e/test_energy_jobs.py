@@ -89,6 +89,7 @@ def closes(paths, jobs):
     assert {row["source"] for row in last.values()} == {1} and last[2]["gpu_dynamic"] == MISSING
     assert 0 < dynamic(last[1]) + dynamic(last[2]) <= dynamic(ends["jobs"])
     assert dynamic(last[3]) < 0.01 * dynamic(ends["node"])
+    assert rows(paths, "1", "job")[-1]["energy"] == last[1]["energy"]
     for found in [stored(paths, str(number)) for number in jobs] + list(owners.values()):
         for name in ("package_dynamic", "package_static", "dram_dynamic", "dram_static"):
             assert all(0 <= before[name] <= now[name] for before, now in zip(found, found[1:]))

@@ -1,10 +1,10 @@
 """A job on one node, one row when it ended: what it used in all, and what was stored of it."""
-from colmet.common.metrics import account, cgroup, jobproc, taskstats
+from colmet.common.metrics import account, cgroup, energy, jobproc, taskstats
 from colmet.common.schema import JOB, Table, gauge
 
 CPU_SOURCES = ("", "cgroup v1", "cgroup v2", "wait4", "last sample", "records")   # cells hold the place in this list
 END_SOURCES = ("", "exact", "records", "last sample")
-STORED = (taskstats.TABLE, jobproc.TABLE, account.TABLE, cgroup.TABLE)
+STORED = (taskstats.TABLE, jobproc.TABLE, account.TABLE, cgroup.TABLE, energy.TABLE)
 
 
 def _which(names):
@@ -28,6 +28,8 @@ TABLE = Table("job", JOB, __doc__, (
     gauge("read_bytes", "bytes", "fetched from storage"),
     gauge("write_bytes", "bytes", "sent to storage"),
     gauge("io_source", _which(CPU_SOURCES), "where the two were read", fold="max"),
+    gauge("energy", "uJ", "its energy by the table energy, of all sets of meters that counted, without what was used "
+          "between two of them"),
     gauge("first_sequence", "count", "first batch of its node's session with a row of it", fold="min"),
     gauge("last_sequence", "count", "last batch with a row of it, this row's own", fold="max"),
     gauge("samples", "count", "ticks at which it was read"),

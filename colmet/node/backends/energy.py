@@ -43,7 +43,9 @@ class Backend:
         if grown is None:
             self._begin(before, wall)
         else:
-            self._division.add(grown, used, self._metered.holders)
+            known = set(jobs + ended)           # what a GPU's driver told may be of a job that went before
+            self._division.add(grown, used, {name: [job for job in held if job in known]
+                                             for name, held in self._metered.holders.items()})
         rows = self._division.rows(jobs + ended) if self._metered.parts else []
         self._known.update(jobs)
         for job in ended:
