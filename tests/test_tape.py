@@ -131,12 +131,16 @@ def of_libraries(tree):
     lib = ffi.dlopen(None)
     ffi.cdef("""int gethostname(char *, size_t); int getloadavg(double *, int); char *strsignal(int);
                 int no_such_function(void); int clock_gettime(int, struct timespec *);
+                typedef struct file_st *file_t; file_t tmpfile(void); int fputs(char *, file_t); long ftell(file_t);
+                int fclose(file_t);
                 struct timespec { long s, ns; };
 #define NUMBER 7
              """)
     name, load, now = ffi.new("char[]", 100), ffi.new("double[]", 3), ffi.new("struct timespec *")
     found = [lib.gethostname(name, 100), ffi.string(name), lib.getloadavg(load, 3), list(load), lib.NUMBER,
              lib.clock_gettime(time.CLOCK_MONOTONIC, now), now.s, now.ns, ffi.string(lib.strsignal(9))]
+    file = lib.tmpfile()
+    found += [lib.fputs(b"four", file), lib.ftell(file), lib.fclose(file), bool(file)]
     return found + [raised(lambda: lib.no_such_function), raised(lambda: ffi.dlopen(str(tree / "none.so")))]
 
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from threading import local
 from types import SimpleNamespace
 
+import _cffi_backend
 import cffi
 
 from colmet.node import compiled
@@ -89,9 +90,15 @@ class Library:
                 return given[0]
             for place, data in filled:
                 self._fill(name, arguments[place], data, returned)
-            return self._kept.setdefault(key, self._ffi.new("char[]", returned)) if isinstance(returned, bytes) \
-                else returned
+            return self._returned(key, returned)
         return function
+
+    def _returned(self, key, returned):
+        """What a call returned, in a replay: a text, a pointer to what nobody looks at, or a number."""
+        if isinstance(returned, bytes):
+            self._kept[key] = self._ffi.new("char[]", returned)
+            return self._kept[key]
+        return self._ffi.cast(*returned) if isinstance(returned, list) else returned
 
     def _called(self, real, arguments, given):
         """What `real` returns, and [its place, what it holds] of each argument that the call changed."""
@@ -100,7 +107,9 @@ class Library:
         given.append(real(*arguments))
         returned = given[0]
         if isinstance(returned, self._ffi.CData):
-            returned = self._ffi.string(returned)       # no other pointer is returned
+            kind = self._ffi.typeof(returned)
+            returned = self._ffi.string(returned) if returned and kind.item.cname == "char" else \
+                [kind.cname, int(self._ffi.cast("intptr_t", returned))]
         return [returned, [[place, self._told(arguments[place], room, returned)] for (place, room), old
                            in zip(rooms, before) if bytes(room) != old]]
 
@@ -137,7 +146,7 @@ def _opaque(ffi, kind):
     """Whether the size of what is of this kind is not known."""
     try:
         return kind.kind in ("void", "function") or not ffi.sizeof(kind)
-    except (ffi.error, TypeError, ValueError):
+    except (_cffi_backend.FFI.error, cffi.FFIError, TypeError, ValueError):
         return True
 
 
