@@ -52,3 +52,12 @@ def meters(source):
 def watts(source):
     """{meter: its power}."""
     return {name: row["power"] for name, row in meters(source).items()}
+
+
+def close(source):
+    """Close it, and wait for its threads."""
+    readers = [reader for each in source._meters._readers.values() for reader in each]
+    source.close()
+    for thread in [reader._thread for reader in readers if hasattr(reader, "_thread")]:
+        thread.join(60)
+        assert not thread.is_alive()

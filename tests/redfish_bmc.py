@@ -48,6 +48,7 @@ class RedfishBmc:
         class Handler(BaseHTTPRequestHandler):
             """One connection."""
             protocol_version = "HTTP/1.1"
+            timeout = 60        # s, of a client that keeps its connection
 
             def do_GET(self):
                 """Answers, to whom it knows."""
@@ -69,7 +70,7 @@ class RedfishBmc:
                 """Says nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server.daemon_threads = False     # `close` waits for them
         self._server.handle_error = lambda *_: None     # a client that does not trust us
         self._server.socket = certificate.context().wrap_socket(self._server.socket, server_side=True,
                                                                 do_handshake_on_connect=False)

@@ -1,7 +1,6 @@
 """Power: made-up machines whose meters are known, found back by the reader of the node."""
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -13,8 +12,8 @@ from colmet.node.power import cray as cray_files
 from colmet.node.power.meters import Meters
 from colmet.node.power.reading import Counted
 from heat_tree import write
-from loads import descriptors, wait_for
-from power_tree import NAME_06, Cray, meter, meters, options, watts
+from loads import descriptors
+from power_tree import NAME_06, Cray, close, meter, meters, options, watts
 
 
 @pytest.fixture(name="opened")
@@ -27,7 +26,7 @@ def _opened():
         return made[-1]
     yield make
     for each in made:
-        each.close()
+        close(each)
 
 
 @pytest.fixture(name="hwmon")
@@ -227,11 +226,11 @@ def test_a_machine_without_a_meter_says_so(tmp_path):
 def test_the_descriptors_and_threads_are_given_back(tmp_path):
     Cray(tmp_path)
     meter(tmp_path)
-    files, threads = descriptors(), threading.active_count()
+    before = descriptors()
     source = power.Backend(tmp_path, options(ipmipower_cmd=["echo", "it: 3 W"]))
-    assert source.sample([]) and descriptors() > files and threading.active_count() == threads + 2
-    source.close()
-    wait_for(lambda: (descriptors(), threading.active_count()) == (files, threads), 60, "end of the threads")
+    assert source.sample([]) and descriptors() > before
+    close(source)
+    assert descriptors() == before
 
 
 def test_the_node_does_without_requests():

@@ -15,8 +15,8 @@ from colmet.node.backends import Unavailable, power
 from colmet.node.power import command
 from colmet.node.power.command import Command, parse
 from colmet.node.power.reading import Silent
-from loads import wait_for
-from power_tree import NAME_06, Cray, options
+from programs import wait_for
+from power_tree import NAME_06, Cray, close, options
 
 GOLDEN = Path(__file__).parent / "golden" / "0.6" / "hardware"
 PRINTS = "import sys, time; %s"
@@ -47,8 +47,8 @@ def test_output_is_parsed_as_0_6_did(text, watts):
 
 def test_the_program_behind_0_6s_messages_gives_its_records_byte_for_byte(tmp_path):
     source = power.Backend(tmp_path, options(ipmipower_cmd=["printf", "%s", DELL], tables={NAME_06}))
-    [(_, _, values)] = source.sample([])[NAME_06]
-    source.close()
+    [(_, _, values)] = wait_for(lambda: [row for row in source.sample([])[NAME_06] if row[2] != [None]], 60, "watts")
+    close(source)
     decoded = json.loads((GOLDEN / "messages.json").read_text())["messages"]
     for message, path in zip(decoded, sorted(GOLDEN.glob("*.bin.gz"))):
         [record] = [record for record in message if record["metric_backend"] == NAME_06]
@@ -133,4 +133,4 @@ def test_0_6s_tool_does_where_there_is_no_bmc_to_ask(tmp_path):
     source = power.Backend(tmp_path, options())
     assert source.reader == "ipmipower-cmd"
     wait_for(lambda: source.sample([])[NAME_06][0][2] == [77], 60, "watts")
-    source.close()
+    close(source)

@@ -10,7 +10,7 @@ from colmet.node.power.reading import Silent
 from colmet.node.settings import settings
 from elastic.certificates import Authority
 from loads import wait_for
-from power_tree import Cray, meters, options
+from power_tree import Cray, close, meters, options
 from redfish_bmc import PASSWORD, ROOT, USER, RedfishBmc, at, members, new, old
 
 
@@ -178,4 +178,4 @@ def test_a_service_that_hangs_keeps_no_other_meter_waiting(bmc, given, tmp_path)
     bmc.go.set()
     wait_for(lambda: meters(source).get("redfish/1", {}).get("power") == 224, 60, "answer of the service")
     assert json.dumps(source.lacks) and source.reader == "cray, redfish"
-    source.close()
+    close(source)

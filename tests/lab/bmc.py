@@ -58,6 +58,7 @@ class Bmc:
         return self
 
     def __exit__(self, *_):
+        """Waits for both connections, which end with the guest."""
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -101,7 +102,6 @@ class _Orders(StreamRequestHandler):
 def _server(bmc, handler):
     class Server(ThreadingTCPServer):
         """With the BMC at hand."""
-        daemon_threads = True
 
     server = Server(("127.0.0.1", 0), handler)
     server.bmc = bmc
