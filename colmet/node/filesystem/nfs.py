@@ -29,12 +29,12 @@ _OPENS, _CLOSES, _EVENTS = 4, 17, 18    # places in `events`, and how many numbe
 _BYTES = 6
 _BLOCK = re.compile(rb"^device (\S+) mounted on (\S+) with fstype (nfs4?)(?: statvers=(\S+))?\n((?:[ \t][^\n]*\n|\n)*)",
                     re.MULTILINE)
-_AGE = re.compile(rb"^\s*age:\s*(\d{1,12})\s*$", re.MULTILINE)
-_NUMBERS = rb"^\s*%s:((?:[ \t]+\d{1,20})+)\s*$"
+_AGE = re.compile(rb"^[ \t]*age:\s*(\d{1,12})[ \t]*$", re.MULTILINE)
+_NUMBERS = rb"^[ \t]*%s:((?:[ \t]+\d{1,20})+)[ \t]*$"
 _EVENT_LINE = re.compile(_NUMBERS % b"events", re.MULTILINE)
 _BYTES_LINE = re.compile(_NUMBERS % b"bytes", re.MULTILINE)
-_REQUESTS = re.compile(rb"^\s*([A-Z][A-Z0-9_]*): ([1-9]\d{0,19}) (\d{1,20}) (\d{1,20}) \d+ \d+ \d+ \d+ (\d{1,20})"
-                       rb"(?: (\d{1,20}))?[ \t]*$", re.MULTILINE)
+_REQUESTS = re.compile(rb"^[ \t]*([A-Z][A-Z0-9_]*): ([1-9]\d{0,19}) (\d{1,20}) (\d{1,20}) \d+ \d+ \d+ \d+"
+                       rb" (\d{1,20})(?: (\d{1,20}))?[ \t]*$", re.MULTILINE)
 _HAS_REQUESTS = b"per-op statistics"
 _WITHOUT_ERRORS = (b"", b"1.0")
 _METRICS = ("bytes_read", "bytes_written", "opens", "closes", "metadata", "requests", "request_time", "retransmissions",
