@@ -22,7 +22,7 @@ class Metered:
         """{part: uJ since the reading before} of those that answer at `now` (boottime, ns); None where the set is not
         what it was, and this is its first reading."""
         read = [(meter, meter.read(jobs)) for meter in self._meters]
-        self.holders = {name: jobs for meter in self._meters for name, jobs in meter.holders.items()}
+        self.holders = {name: held for meter in self._meters for name, held in meter.holders.items()}
         self._note(read, now)
         chosen = dict(self._chosen(read, now))
         known = {part: reading for part, reading in chosen.items() if reading.energy is not None}

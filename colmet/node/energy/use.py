@@ -25,6 +25,7 @@ INSTRUCTIONS = "instructions"
 _BUSY = (0, 1, 2, 5, 6)             # of cpu in /proc/stat: user, nice, system, irq, softirq, in ticks of 10 ms
 _TICK = SECOND // 100
 _CPU = METRICS.index("cpu")
+_NEW = 10 * SECOND                  # from when on all cgroups of a job should be there
 _LOOK = 60 * SECOND                 # most time between two looks at what cores there are, and whose
 
 
@@ -61,7 +62,7 @@ class Use:
         what jobs executed so far, divides the work among them where it is known of all that worked."""
         began, before = (now, now) if self._at is None else (self._began, self._at)
         elapsed, cores = now - before, self._cores.of_node(now)
-        work = self._grown(self._cpu, self._read(jobs, counters), began)
+        work = self._grown(self._cpu, self._read(jobs, counters, now), began)
         executed = self._grown(self._instructions, instructions or {}, began)
         busy = sum(value for value in self._stat.read() if value != MISSING) * _TICK
         grown, self._busy = (max(0, busy - self._busy) if self._at is not None else 0), busy
@@ -83,13 +84,13 @@ class Use:
         """Closes the files."""
         self._stat.close()
 
-    def _read(self, jobs, counters):
-        """{job: CPU time in ns}, of those that tell."""
+    def _read(self, jobs, counters, now):
+        """{job: CPU time in ns}, of those that tell; of a new one some cgroups come later than others."""
         rows, found = counters.read(jobs), {}
         for job in jobs:
             if rows.get(job) and rows[job][_CPU] != MISSING:
                 found[job] = rows[job][_CPU]
-            elif job.started:
+            elif job.started and now - job.start_boot > _NEW:
                 self._faults.add("cpu", "energy: no cgroup of job %s tells its CPU time, so that its dynamic energy "
                                  "counts as unallocated" % job.id)
         return found
