@@ -2,7 +2,6 @@
 clock of its own; and the backend on it, whose rows are compared with what the machine did.
 """
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 from colmet.common.metrics import TABLES
 from colmet.node.backends import energy, rapl
@@ -12,6 +11,7 @@ from colmet.node.ending import COUNTED
 from colmet.node.energy import meters
 from colmet.node.job import Cgroup, Job, directory_key
 from energy_node import Clock
+import power_tree
 from energy_tree import START, ZONES, Powercap
 
 NAMES = [metric.name for metric in TABLES["energy"].metrics]
@@ -77,8 +77,8 @@ class Node:
 
     def __init__(self, machine, idle=IDLE, others=None):
         self._machine = machine
-        self.backend = energy.Backend(machine.root, SimpleNamespace(
-            idle_power=["%s=%s" % pair for pair in idle.items()], tables=None, mapping_dir=None))
+        self.backend = energy.Backend(machine.root, power_tree.options(
+            idle_power=["%s=%s" % pair for pair in idle.items()], mapping_dir=None))
         self.backend.counters = self._counters = Counters(machine.root, COUNTED)
         self.backend.others = others or {}
 

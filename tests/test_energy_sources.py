@@ -7,6 +7,7 @@ from colmet.node.energy import meters
 from colmet.node.energy.meters import Rapl, opened
 from energy_machine import IDLE, Machine, node
 from energy_meters import Cards, Powers
+import power_tree
 from energy_tree import RANGE, START
 
 
@@ -239,7 +240,7 @@ def test_the_platform_alone_is_the_whole_node(tmp_path, monkeypatch):
 
 def test_all_that_counts_is_closed_and_nothing_is_refused_in_words(tmp_path, monkeypatch):
     with pytest.raises(Unavailable, match="no RAPL zone in .*; modprobe intel_rapl_msr"):
-        opened(tmp_path, None)
+        opened(tmp_path, power_tree.options())
     machine = Machine(tmp_path)
     (tmp_path / "proc/stat").unlink()
     with pytest.raises(Unavailable, match="no .*/proc/stat; is proc mounted there"):

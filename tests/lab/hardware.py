@@ -38,6 +38,4 @@ def equipped(folder, image, bmc=BMC, **options):
     made = Path(folder) / "sensors"
     subprocess.run(["iasl", "-p", str(made), str(TABLE)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
     devices = bmc + ("-acpitable", "file=%s.aml" % made)
-    return guest.Guest(folder, image, MODULES, devices, Kernel(FOLDER), **options)
-    devices = BMC + ("-acpitable", "file=%s.aml" % made)
     return guest.Guest(folder, image, MODULES, devices, Kernel(FOLDER), processors=PROCESSORS, **options)

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND, clock
+from colmet.node.gpu.energy import Energy
+from colmet.node.gpu.gpus import Gpus as GpusOfNode
+from colmet.node.power import meters as power
 from colmet.node.rapl import zones
 from colmet.node.rapl.followed import Followed
 from colmet.node.rapl.zones import Reading
@@ -102,7 +105,21 @@ class Whole:
         return Reading(since, used // 1000)
 
 
-OPENERS = (Rapl,)
+def gpus(root, options):
+    """The cards of all vendors. Raises Unavailable."""
+    return Gpus(Energy(GpusOfNode(root)))
+
+
+def whole(root, options):
+    """Meters of power, by what `colmet.node.power.options` says. Raises Unavailable."""
+    found = power.Meters(root, options)
+    if not found.whole:
+        found.close()
+        raise Unavailable("no meter of power measures the whole node")
+    return Whole(found, "cray" if found.kinds[0] == power.CRAY else "bmc")
+
+
+OPENERS = (Rapl, gpus, whole)
 
 
 def opened(root, options):
