@@ -9,7 +9,7 @@ from colmet.node import compiled
 from colmet.node.account_pins import Pins
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give, lacking
-from colmet.node.job import Cgroup, directory_key
+from colmet.node.job import Cgroup, directory_key, others
 
 OBJECT = Path(__file__).with_name("account.bpf.o")
 WALK = OBJECT.with_name("walk.bpf.o")
@@ -98,7 +98,7 @@ class Account:
         found = {job: (live[number], total[number]) for job, number in self._numbers.items()
                  if job not in self._partial}
         if len(self._numbers) > len(jobs):
-            for job in set(self._numbers).difference(jobs):
+            for job in others(self._numbers, jobs):
                 self._forget(job)
         return found
 

@@ -9,7 +9,7 @@ from colmet.common.mounts import mounted
 from colmet.node import account, compiled
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
-from colmet.node.job import directory_key
+from colmet.node.job import directory_key, others
 from colmet.node.log import log
 
 BUFFER = 64 << 20   # bytes for records not yet taken: 2 s of 20,000 ends a second
@@ -65,7 +65,7 @@ class Listener:
         live, total = (compiled.values(self._ffi, cells) for cells in (live, total))
         found = {job: (live[number * widths[0]:(number + 1) * widths[0]],
                        total[number * widths[1]:(number + 1) * widths[1]]) for job, number in numbered}
-        for job in set(self._numbers).difference(here):
+        for job in others(self._numbers, here):
             self._forget(job)
         return found
 

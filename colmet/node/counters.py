@@ -18,7 +18,7 @@ from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
 from colmet.node.group import FIELDS, METRICS, SPENT, TELLS, Group
 from colmet.node.group_files import AFTER, CONTROLLERS, FILES, LOCAL, SELDOM_NS
-from colmet.node.job import Cgroup
+from colmet.node.job import Cgroup, others
 from colmet.node.log import Faults
 from colmet.node.sets import Sets
 
@@ -69,7 +69,7 @@ class Counters:
             yield
         finally:
             self._readings = None
-            for job in set(self._jobs).difference(jobs):
+            for job in others(self._jobs, jobs):
                 self.forget(job)
 
     def read(self, jobs):
@@ -146,9 +146,9 @@ class Counters:
                 continue
             where = directories(part.path, hierarchies, CONTROLLERS)
             wanted[part.path, part.key] = where, self._wanted
-            for path in set(part.directories) - {part.path}:
+            for path in dict.fromkeys(path for path in part.directories if path != part.path):
                 wanted[path, None] = (directories(path, hierarchies, CONTROLLERS), self._wanted & _local(where))
-        for key in set(known.groups) - set(wanted):
+        for key in [key for key in known.groups if key not in wanted]:
             self._drop(known, key)
         for key, (where, files) in wanted.items():
             if key in known.groups:

@@ -11,7 +11,7 @@ from pathlib import Path
 from colmet.node import account, compiled
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
-from colmet.node.job import Cgroup, directory_key
+from colmet.node.job import Cgroup, directory_key, others
 from colmet.node.watch import WRITTEN, Watches
 
 OBJECT = Path(__file__).with_name("emptied.bpf.o")
@@ -129,7 +129,7 @@ class Emptied:
     def follow(self, jobs):
         """Take up those of `jobs`, all that are here, that are new or have new parts, and forget those that went."""
         new = [job for job in jobs if job not in self._known]
-        for job in set(self._known).difference(jobs) if len(self._known) + len(new) > len(jobs) else ():
+        for job in others(self._known, jobs) if len(self._known) + len(new) > len(jobs) else ():
             self._watch(job, {})
             del self._watched[job], self._known[job]
         for job in jobs:
@@ -153,11 +153,11 @@ class Emptied:
     def _watch(self, job, wanted):
         """Watch of `job` the cgroups `wanted` and no others."""
         watched = self._watched.get(job, {})
-        for key in set(watched).difference(wanted):
+        for key in [key for key in watched if key not in wanted]:
             self._jobs.pop(key, None)
             if self._way:
                 self._way.drop(watched[key])
-        for key in set(wanted).difference(watched):
+        for key in [key for key in wanted if key not in watched]:
             self._jobs[key] = job
             if self._way:
                 self._way.watch(wanted[key])

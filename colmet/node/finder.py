@@ -205,8 +205,8 @@ class Finder:
     def _grow(self, found, path):
         """The directory `path` was made below a job's: take it up with what is in it."""
         if directory_key(path):
-            known = found.cgroup.directories
-            found.cgroup.directories = known + tuple(set(self._walk(found, path)).difference(known))
+            known = dict.fromkeys(found.cgroup.directories + tuple(self._walk(found, path)))
+            found.cgroup.directories = tuple(known)
         elif not os.path.lexists(path):
             self._name_step(found, path)        # it came and went unseen
 

@@ -195,6 +195,12 @@ class Job:
         return "Job(%r, user=%r)" % (self.id, self.user)
 
 
+def others(known, jobs):
+    """List of those of the jobs `known` that are not among `jobs`, in the order of `known`."""
+    here = set(jobs)
+    return [job for job in known if job not in here]
+
+
 def oldest_process(proc, pids, most=100):
     """When the first of the `most` lowest `pids` began, in ns of CLOCK_BOOTTIME; None when all are gone."""
     times = [processes.began(processes.stat(proc, pid)) for pid in sorted(pids)[:most]]

@@ -5,6 +5,7 @@ from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
 from colmet.node.counters import Counters
 from colmet.node.group import METRICS
+from colmet.node.job import others
 from colmet.node.marks import Watermarks, count_io
 
 TABLES = (TABLE,)
@@ -23,16 +24,16 @@ class Backend:
         self._root = root
         self._rule = options.blkio_rule
         self._marks = Watermarks(root) if options.reset_peak else None
-        self._known = set()             # jobs that it has read
+        self._known = {}                # jobs that it has read, in their order
 
     def sample(self, jobs):
         """One row for each job that has a cgroup."""
-        for job in self._known.difference(jobs):
+        for job in others(self._known, jobs):
             self._forget(job)
         for job in jobs if self._rule else ():
             if job not in self._known:
                 count_io(job, self._root)
-        self._known.update(jobs)
+        self._known.update(dict.fromkeys(jobs))
         rows = [(job, "", list(row)) for job, row in self.counters.read(jobs).items()]
         for job, _, row in rows:
             row[_SINCE] = job.start
@@ -54,6 +55,6 @@ class Backend:
             row[_PEAK] = max(row[_PEAK], peak)
 
     def _forget(self, job):
-        self._known.discard(job)
+        self._known.pop(job, None)
         if self._marks is not None:
             self._marks.forget(job)

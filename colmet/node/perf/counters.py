@@ -10,7 +10,7 @@ import os
 from colmet.common.mounts import V2, directories, mounted
 from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.group import SPENT
-from colmet.node.job import Cgroup
+from colmet.node.job import Cgroup, others
 from colmet.node.log import Faults
 from colmet.node.perf.groups import Groups, Refused
 
@@ -100,14 +100,14 @@ class Counters:
         hierarchies = None
         for job in ([None] if self._node_plan else []) + list(jobs):
             followed = self._jobs.setdefault(job, Followed())
-            parts = {NODE} if job is None else {(part.path, part.key) for part in job.parts if isinstance(part, Cgroup)}
+            parts = [NODE] if job is None else [(part.path, part.key) for part in job.parts if isinstance(part, Cgroup)]
             if followed.due(parts):
                 hierarchies = mounted(self._root) if hierarchies is None else hierarchies
                 self._follow(job, followed, parts, hierarchies)
 
     def others(self, jobs):
         """Those that are followed and not among `jobs`."""
-        return set(self._jobs).difference(jobs, (None,))
+        return [job for job in others(self._jobs, jobs) if job is not None]
 
     def forget(self, job):
         """Close all that is kept of `job`."""
@@ -121,10 +121,10 @@ class Counters:
 
     def _follow(self, job, followed, parts, hierarchies):
         """Open what of `parts` is not, close what is no part any more."""
-        self._close(followed, set(followed.groups).difference(parts))
+        self._close(followed, [part for part in followed.groups if part not in parts])
         paths = {group.path for group in followed.open()}
         error = None if parts else FileNotFoundError()
-        for part in parts.difference(followed.groups):
+        for part in [part for part in parts if part not in followed.groups]:
             path = part[0] and directory(part[0], hierarchies)
             try:
                 # two parts may be one cgroup in the hierarchy that counts

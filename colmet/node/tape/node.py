@@ -34,7 +34,7 @@ class Taped:
     def __init__(self, tape, reader=None):
         self._tape, self._reader = tape, reader
         self.replays, self.apart = tape.replays, tape.apart
-        self._sampler, self.done = None, False
+        self._sampler, self._signals, self.done = None, None, False
         tape.join(0)
         self._installed = Installed(tape)
 
@@ -48,7 +48,8 @@ class Taped:
 
     def signals(self, real):
         """As `colmet.node.signals.Signals`."""
-        return Signals(self._tape, real)
+        self._signals = Signals(self._tape, real)
+        return self._signals
 
     def health(self, outbox, jobs):
         """A `colmet.node.health.Health`."""
@@ -79,6 +80,8 @@ class Taped:
         tape = self._tape
         if tape.fault:
             log.error("replay: %s", tape.fault)
+        elif self._signals.stops:
+            log.error("replay: stopped at tick %d", tape.ticks)
         elif not tape.whole:
             log.error("replay: %s ends with tick %d and not with its node: that was killed, or --record-size was "
                       "reached%s", self._reader.path, tape.ticks, "; what follows is not whole" * self._reader.cut)
