@@ -20,7 +20,8 @@ BAD = [
     ("-s 0.001", "--sample-period 0.001: must be from 0.01 to 86400 (seconds)"),
     ("-s inf", "--sample-period inf: must be from 0.01 to 86400 (seconds)"),
     ("--nice 20", "--nice 20: must be from -20 to 19"),
-    ("--nice 20", "--nice 20: must be from -20 to 19"),
+    ("--record d --redfish https://bmc", "--record: what a BMC answers by Redfish cannot be recorded; leave out one of "
+     "--record and --redfish"),
     ("-s abc", "argument -s/--sample-period: invalid number value: 'abc'"),
     ("--zeromq-uri nonsense", "--zeromq-uri nonsense: must be tcp://HOST:PORT or ipc://PATH"),
     ("--zeromq-uri tcp://host", "--zeromq-uri tcp://host: must be tcp://HOST:PORT or ipc://PATH"),

@@ -198,6 +198,9 @@ def settings(argv, sources, description=DESCRIPTION, more=()):
     values = parse(PROGRAM, description, tuple(more) + OPTIONS, argv, RETIRED, commands=commands)
     if values.record and values.replay:
         raise Usage("--record: a replay reads nothing that could be recorded; leave out one of --record and --replay")
+    if values.record and values.redfish:
+        raise Usage("--record: what a BMC answers by Redfish cannot be recorded; leave out one of --record and "
+                    "--redfish")
     values.periods = dict(_period(text, sources) for text in values.period)
     values.hostname = values.hostname or socket.gethostname()
     old = values.cpuset_rootpath or values.regex_job_id
