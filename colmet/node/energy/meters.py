@@ -23,6 +23,8 @@ from colmet.node.rapl.zones import Reading
 
 PACKAGE, DRAM, GPU, OTHER = "package", "dram", "gpu", "other"       # kinds: those of the table `energy`,
 WHOLE = "whole"             # and all of the node, whatever else counts inside it; OTHER is what that leaves
+NONE_THERE = "nothing here counts energy: no zone of RAPL, no GPU, no meter of the whole node; see rapl, gpu and power " \
+             "in what colmet-node check tells"
 LONGEST = 60 * SECOND       # ns between two readings of a power, from which on it is not added up over the gap
 
 
@@ -124,13 +126,12 @@ OPENERS = (Rapl, gpus, whole)
 
 def opened(root, options):
     """The meters that this machine has, the best first. Raises Unavailable where there is none."""
-    found, reasons = [], []
+    found = []
     for opener in OPENERS:
         try:
             found.append(opener(root, options))
-        except Unavailable as reason:
-            reasons.append(str(reason).partition("; "))
+        except Unavailable:
+            pass                    # the sources of the same name tell why
     if not found:
-        raise Unavailable("; ".join(filter(None, (", ".join(why for why, _, _ in reasons),
-                                                  ", or ".join(filter(None, (do for _, _, do in reasons)))))))
+        raise Unavailable(NONE_THERE)
     return found
