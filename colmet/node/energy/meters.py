@@ -23,8 +23,8 @@ from colmet.node.rapl.zones import Reading
 
 PACKAGE, DRAM, GPU, OTHER = "package", "dram", "gpu", "other"       # kinds: those of the table `energy`,
 WHOLE = "whole"             # and all of the node, whatever else counts inside it; OTHER is what that leaves
-NONE_THERE = "nothing here counts energy: no zone of RAPL, no GPU, no meter of the whole node; see rapl, gpu and power " \
-             "in what colmet-node check tells"
+NONE_THERE = "nothing here counts energy: no zone of RAPL, no GPU, no meter of the whole node; see rapl, gpu and " \
+             "power in what colmet-node check tells"
 LONGEST = 60 * SECOND       # ns between two readings of a power, from which on it is not added up over the gap
 
 
