@@ -129,7 +129,8 @@ def test_a_refused_batch_is_dropped_and_the_others_go_on(sender, native, caplog)
     peer.send(peer.peers[-1], wire.message("refuse", reason="odd\nname", sequence=2))
     wait_for(lambda: len(side.outbox) == 2, 30, "refused batch to go")
     assert side.outbox.counts.dropped_refused == 1
-    assert any("refuses a batch: odd name; dropped" in record.getMessage() for record in caplog.records)
+    wait_for(lambda: any("refuses a batch: odd name; dropped" in record.getMessage() for record in caplog.records), 30,
+             "word of it")
 
 
 HOSTILE = [
