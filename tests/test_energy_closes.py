@@ -12,6 +12,7 @@ from energy_machine import Machine, node
 TICKS, FEW = 1000, 60
 
 
+@pytest.mark.slow
 def test_it_closes_over_a_thousand_random_ticks(tmp_path, monkeypatch):
     machine = Machine(tmp_path)
     owners = check(machine, monkeypatch, TICKS, seed=7)

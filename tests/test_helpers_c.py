@@ -12,6 +12,8 @@ from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from conftest import CHECKOUT
 
+pytestmark = pytest.mark.slow       # each Python that runs the tests builds the helpers anyway
+
 HELPERS = ("lib_taskstats", "lib_files", "lib_account", "lib_perf_hw", "lib_rapl", "lib_ipmi")
 PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
 ASK = """

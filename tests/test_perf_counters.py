@@ -15,6 +15,8 @@ from colmet.node.perf.events import find
 from loads import wait_for
 from perf_worker import TICK, Worker, lost
 
+pytestmark = pytest.mark.slow       # the kernel's and the C helper's work is alike on each Python
+
 HERE = Path("/")
 EVENTS = ("page_faults", "task_clock", "context_switches", "page_faults_min", "page_faults_maj", "cpu_migrations")
 

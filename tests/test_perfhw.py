@@ -16,6 +16,8 @@ from colmet.node.backends.perfhw import Backend, refusal
 from colmet.node.draft import Draft
 from colmet.node.perf.events import Event, find
 
+pytestmark = pytest.mark.slow       # the kernel's and the C helper's work is alike on each Python
+
 HERE = Path("/")
 SIX = ["page_faults", "task_clock", "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj"]
 
