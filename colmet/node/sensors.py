@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.sysfs import natural
+from colmet.node.sysfs import identities, natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
-ZONE = re.compile(r"thermal_zone(\d+)")
+CHIP, ZONE = re.compile(r".+"), re.compile(r"thermal_zone(\d+)")
 LONGEST = 64            # characters taken of a name or label
 _INPUT = re.compile(r"temp(\d+)_input")
 _CLIENT = re.compile(r"\d+(-[0-9a-f]{4})")      # of an I2C bus, whose number may be another after each start
@@ -54,22 +54,8 @@ def places(root):
 
 
 def listing(root):
-    """What is another when other chips or zones are below `root` than before, or other files of them. To compare it
-    costs a twentieth of finding them: the kernel gives the inode of a folder to no later one."""
-    found = []
-    for top, names in ((root / HWMON, _names(root / HWMON)),
-                       (root / ZONES, filter(ZONE.fullmatch, _names(root / ZONES)))):
-        for name in names:
-            folder = "%s/%s" % (top, name)
-            found += [_identity(folder), _identity(folder + "/device")]
-    return found
-
-
-def _identity(folder):
-    try:
-        return folder, os.stat(folder).st_ino, os.listdir(folder)
-    except OSError as error:
-        return folder, error.errno
+    """What is another when other chips or zones are below `root` than before, or other files of them."""
+    return identities(root / HWMON, CHIP), identities(root / ZONES, ZONE)
 
 
 def chips(root, pattern):
@@ -173,12 +159,8 @@ def _matching(folder, pattern):
 
 def _listed(folder):
     """Its names in the order of the numbers in them; none where it cannot be read."""
-    return sorted(_names(folder), key=natural)
-
-
-def _names(folder):
     try:
-        return os.listdir(folder)
+        return sorted(os.listdir(folder), key=natural)
     except OSError:
         return []
 

@@ -5,6 +5,8 @@ A rule counts where it names one device: "a *:* rwm" allows all, and tells nothi
 that nobody can read. An environment is that of the program's start, and the job's own to write.
 """
 import os
+from functools import partial
+from itertools import islice
 
 from colmet.common.mounts import directories, mounted
 from colmet.node.clock import boottime
@@ -14,6 +16,7 @@ from colmet.node.job import Cgroup
 BY_RULES, BY_ENVIRONMENT = 1, 2
 CONTROLLER, RULES = "devices", "devices.list"
 MOST_PROCESSES, MOST_BYTES = 16, 1 << 18        # of a job whose environment is read, and how much of each
+_PIECE = 1 << 13
 SLURM = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")   # numbers on the node; others may be those within the job
 VISIBLE = {"CUDA_VISIBLE_DEVICES": NVIDIA, "ROCR_VISIBLE_DEVICES": AMD, "HIP_VISIBLE_DEVICES": AMD,
            "GPU_DEVICE_ORDINAL": AMD, "ZE_AFFINITY_MASK": INTEL}
@@ -105,8 +108,9 @@ def _is(word, device, numbered):
 def _environment(path):
     """What counts for `meant` of the environment in that file: mostly the same in all processes of a job."""
     try:
-        with open(path, "rb") as file:
-            lines = file.read(MOST_BYTES).split(b"\0")
+        with open(path, "rb") as file:      # in small pieces: room for all of it takes longer to make than to fill
+            pieces = islice(iter(partial(file.read1, _PIECE), b""), MOST_BYTES // _PIECE)
+            lines = b"".join(pieces).split(b"\0")
     except OSError:
         return b""                  # it is gone, or another user's
     return b"\0".join([line for line in lines if line.startswith(_COUNTING)])
