@@ -12,13 +12,26 @@
 
 #define PATH_SIZE 32                    /* "2147483647/status" and more */
 #define FIRST_SIZE 16384                /* bytes; status grows with the groups of its user and the CPUs */
+#define KEPT 256                        /* processes whose files stay open */
 #define PIECE_LEAST (4096 - 128)        /* bytes of a piece of a file that goes on: a page less a line */
+
+enum { IO, STATUS, PROCESS_FILES };
+
+static const char *const file_names[PROCESS_FILES] = {"io", "status"};
+
+/* Open files of a process, -1 where they are not. To open one costs as much as to read it. When the process is gone
+ * they say so, for good: another one of its number has other files. */
+struct process {
+    int32_t pid;
+    int32_t fds[PROCESS_FILES];
+};
 
 struct files {
     int proc;
+    struct process kept[KEPT];          /* by the last digits of the pid */
     char *text;
     size_t size;
-    ssize_t (*whole)(struct files *self, const char *path, int fd, size_t piece);
+    ssize_t (*whole)(struct files *self, const char *path, int32_t *fd, size_t piece);
     files_reader *reader;               /* of `taped_whole` */
     void *context;
 };
@@ -72,41 +85,68 @@ static ssize_t read_whole(struct files *self, int fd, size_t piece)
     }
 }
 
-/* The same of `path` below the directory, where that is not NULL. */
-static ssize_t file_whole(struct files *self, const char *path, int fd, size_t piece)
+static void shut(int32_t *fd)
 {
-    ssize_t length;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
 
-    if (!path)
-        return read_whole(self, fd, piece);
-    fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    length = read_whole(self, fd, piece);
-    close(fd);
+static void forget(struct process *process)
+{
+    for (int file = 0; file < PROCESS_FILES; file++)
+        shut(&process->fds[file]);
+}
+
+/* Opens `path` below the directory; where no more files can be open, without those that are kept. Returns 0 or
+ * -errno. */
+static int open_below(struct files *self, const char *path, int32_t *fd)
+{
+    *fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        for (int place = 0; place < KEPT; place++)
+            forget(&self->kept[place]);
+        *fd = openat(self->proc, path, O_RDONLY | O_CLOEXEC);
+    }
+    return *fd < 0 ? -errno : 0;
+}
+
+/* The same of `path` below the directory, where that is not NULL: `fd` is open, or will be. */
+static ssize_t file_whole(struct files *self, const char *path, int32_t *fd, size_t piece)
+{
+    ssize_t length = *fd < 0 ? -ESRCH : read_whole(self, *fd, piece);
+
+    if (!path || length >= 0)
+        return length;
+    shut(fd);
+    length = open_below(self, path, fd);
+    if (!length)
+        length = read_whole(self, *fd, piece);
+    if (length < 0)
+        shut(fd);
     return length;
 }
 
 /* What the reader gives in place of the file. */
-static ssize_t taped_whole(struct files *self, const char *path, int fd, size_t piece)
+static ssize_t taped_whole(struct files *self, const char *path, int32_t *fd, size_t piece)
 {
-    ssize_t length = self->reader(self->context, path, fd, NULL, 0);
+    ssize_t length = self->reader(self->context, path, *fd, NULL, 0);
 
     (void)piece;
     while (length > 0 && (size_t)length > self->size)
         if (grow(self))
             return -ENOMEM;
-    return length > 0 ? self->reader(self->context, path, fd, self->text, length) : length;
+    return length > 0 ? self->reader(self->context, path, *fd, self->text, length) : length;
 }
 
 /* Reads one file of a process into the cells. Returns 0 or -errno. */
-static int read_fields(struct files *self, int32_t pid, const char *name, int64_t *cells)
+static int read_fields(struct files *self, struct process *process, int file, int64_t *cells)
 {
     char path[PATH_SIZE];
     ssize_t length;
 
-    snprintf(path, sizeof path, "%d/%s", (int)pid, name);
-    length = self->whole(self, path, -1, SIZE_MAX);
+    snprintf(path, sizeof path, "%d/%s", (int)process->pid, file_names[file]);
+    length = self->whole(self, path, &process->fds[file], SIZE_MAX);
     if (length < 0)
         return length;
     files_process_parse(self->text, length, cells);
@@ -123,13 +163,17 @@ static void clear(int64_t *cells, int64_t value)
  * CONFIG_TASK_IO_ACCOUNTING) and the process is alive. Returns 0 or -errno. */
 static int read_process(struct files *self, int32_t pid, int64_t *cells)
 {
+    struct process *process = &self->kept[(uint32_t)pid % KEPT];
     int error;
 
+    if (process->pid != pid)
+        forget(process);
+    process->pid = pid;
     clear(cells, MISSING);
-    error = read_fields(self, pid, "io", cells);
+    error = read_fields(self, process, IO, cells);
     if (error && !is_gone(error) && !is_refused(error))
         return error;
-    error = read_fields(self, pid, "status", cells);
+    error = read_fields(self, process, STATUS, cells);
     if (is_refused(error))
         return 0;
     if (!error && cells[MEMORY_SIZE] == MISSING)
@@ -166,7 +210,8 @@ int files_processes(struct files *self, const int32_t *pids, int count, int64_t 
 
 ssize_t files_text(struct files *self, int fd, const char **text)
 {
-    ssize_t length = self->whole(self, NULL, fd, PIECE_LEAST);
+    int32_t open = fd;
+    ssize_t length = self->whole(self, NULL, &open, PIECE_LEAST);
 
     *text = self->text;
     return length;
@@ -178,7 +223,8 @@ int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int 
     int first = 0, failed = 0;
 
     for (int file = 0; file < number; file++) {
-        ssize_t length = fds[file] < 0 ? 0 : self->whole(self, NULL, fds[file], PIECE_LEAST);
+        int32_t fd = fds[file];
+        ssize_t length = fd < 0 ? 0 : self->whole(self, NULL, &fd, PIECE_LEAST);
         int next = first;
 
         if (length == -ENOMEM)
@@ -206,6 +252,9 @@ int files_open(struct files **opened, const char *proc)
         free(self);
         return error;
     }
+    for (int place = 0; place < KEPT; place++)
+        for (int file = 0; file < PROCESS_FILES; file++)
+            self->kept[place].fds[file] = -1;
     self->whole = file_whole;
     *opened = self;
     return 0;
@@ -222,6 +271,8 @@ void files_close(struct files *self)
 {
     if (!self)
         return;
+    for (int place = 0; place < KEPT; place++)
+        forget(&self->kept[place]);
     close(self->proc);
     free(self->text);
     free(self);

@@ -6,13 +6,19 @@ import re
 from pathlib import Path
 from typing import Callable, NamedTuple, Tuple
 
+from colmet.node.filesystem import lustre
+import gpu_machine
 import heat_tree
+import mounts_tree
 from energy_tree import Powercap
+from network_tree import GOLDEN, Network
+from power_tree import Cray
 
 SOCKETS, CPUS, GPUS = 2, 128, 8
 CORES = CPUS // SOCKETS // 2                # of a socket, two threads each
 MEMORY, DISKS = 16, 2
-MADE = ("stat",)            # of /proc; all else is the real one
+PORTS = ("mlx5_0/1", "mlx5_1/1", "eth0", "eth1", "ib0")        # ib0 is the first of them again
+MADE = ("stat", "fs")       # of /proc; all else is the real one
 # The start of a command on it, before the root: there, and only for this command, are the real cgroups.
 ON = ("unshare", "--mount", "sh", "-c", 'mount --rbind /sys/fs "$0/sys/fs" && exec "$@"')
 CPU = "cpu%d 1000 10 500 90000 20 0 5 0 0 0\n"
@@ -41,6 +47,8 @@ def heat(root):
         files = {"temp%d_input" % sensor: 45000 + sensor for sensor in range(1, sensors + 1)}
         files.update({"temp%d_label" % sensor: "Sensor %d" % sensor for sensor in range(1, sensors + 1)})
         files.update({"temp%d_crit" % sensor: 100000 for sensor in range(1, sensors + 1)})
+        if name == "amdgpu":
+            files["power1_average"] = 211000000
         heat_tree.chip(root, number, name, device, **files)
 
 
@@ -51,13 +59,46 @@ def processors(root):
     heat_tree.write(root / "sys" / "devices" / "system" / "cpu" / "online", ",".join([real] * max(1, CPUS // count)))
 
 
+def ports(root):
+    """Two adapters of InfiniBand, the interface of one, and two of Ethernet."""
+    made = Network(root)
+    made.adapter("mlx5_1", *GOLDEN)
+    made.interface("eth1", 1, 2, 3, 4)
+
+
+def controller(root):
+    """That of a Cray, which its freshness does not tell to measure: it would have to go on."""
+    Cray(root, fresh=False)
+
+
+def mount(root):
+    """Lustre, of the version that tells it in a folder which does not hide the machine's own."""
+    machine = mounts_tree.Machine(root)
+    machine.lustre("scratch-ffff88017d1b6800", mounts_tree.LUSTRE_2_5, read=(3, 2101248), write=(5, 10 ** 13),
+                   **dict.fromkeys(lustre.METADATA, 7))
+    machine.mount("lustre", "10.0.0.1@o2ib:10.0.0.2@o2ib:/scratch", "/scratch")
+
+
+def gpus(root):
+    """GPUs of AMD."""
+    for number in range(GPUS):
+        gpu_machine.amd(root, number, "%02x" % (number + 3))
+
+
 # By the X of --enable-X. What a new source has to add is its line here.
 PARTS = {
     "RAPL": Part(energy, ("sys/class/powercap/*/energy_uj",)),
     "temperature": Part(heat, ("sys/class/hwmon/*/temp*_input", "sys/class/thermal/*/temp")),
     "perfhw": Part(processors),
+    "network": Part(ports, ("sys/class/infiniband/*/ports/*/counters/*", "sys/class/net/[ei]*/statistics/*")),
+    "power": Part(controller),
+    "filesystem": Part(mount),
+    "lustre": Part(lambda root: None),
+    "gpu": Part(gpus, ("sys/class/drm/*/device/[gm]*", "sys/class/drm/*/device/hwmon/*/power1_average",
+                      "sys/class/drm/*/device/hwmon/*/temp*_input")),
+    "energy": Part(lambda root: None),
 }
-OPTIONS = ["--enable-" + name for name in PARTS] + ["--enable-jobproc", "--enable-cpu"]
+OPTIONS = ["--enable-" + name for name in PARTS] + ["--enable-jobproc", "--enable-cpu", "--lustre-prefix", "*"]
 
 
 def make(root):

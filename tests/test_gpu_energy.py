@@ -1,7 +1,11 @@
 """Energy of GPUs for those who split that of the node: from the reading of another, or from a thread of its own."""
+from types import SimpleNamespace
+
 from gpu_machine import Job, backend, intel, nvidia, process, put
 from loads import wait_for
 
+from colmet.node.clock import SECOND
+from colmet.node.energy import meters
 from colmet.node.gpu.device import Reading
 from colmet.node.gpu.energy import Energy, Meter, Spent
 from colmet.node.gpu.gpus import Gpus
@@ -75,3 +79,23 @@ def test_without_it_a_thread_reads(tmp_path):
     assert energy.read([job])[1] == {"card2": [job]}
     energy.close()
     wait_for(lambda: not energy._thread.is_alive(), PATIENCE, "end of the thread")
+
+
+def test_what_the_source_reads_is_not_asked_twice_as_long_as_it_does(monkeypatch):
+    now = [10 ** 12]
+    monkeypatch.setattr(meters, "boottime", lambda: now[0])
+    own, shared = SimpleNamespace(read=lambda jobs: ({"own": Spent(1, 2, 3)}, {})), SimpleNamespace(read_at=None)
+    shared.latest = {"shared": Spent(4, 5, 6)}, {"shared": ["job"]}
+    read = meters.Gpus(own)
+
+    def cards(seconds, read_at=None):
+        now[0] += seconds * SECOND
+        shared.read_at = now[0] if read_at else shared.read_at
+        return [part.name for part in read.read([])]
+    assert cards(1) == ["own"]
+    read.shared = shared
+    assert cards(59) == ["shared"] and read.holders == {"shared": ["job"]}      # the first reading takes its time
+    assert cards(1, read_at=True) == ["shared"] and cards(60) == ["shared"]
+    assert cards(1) == ["own"] and cards(1, read_at=True) == ["own"]            # the source is left out: for good
+    read.shared = None
+    assert cards(1) == ["own"]

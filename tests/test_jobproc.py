@@ -1,6 +1,7 @@
 """jobproc against processes whose load is known, against copied files, and where it may not or cannot read."""
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from loads import descriptors, gone, load, wait_for
 
 VM = Path(__file__).parent / "fixtures" / "vm-x86_64-6.18"
 NAMES = [metric.name for metric in TABLE.metrics]
+LITTLE = "VmSize:\t9 kB\nVmRSS:\t7 kB\n"
 MEMORY = ("VmRSS", "RssShmem", "VmSize")
 IO = [name for name in NAMES if name not in MEMORY]
 
@@ -124,6 +126,44 @@ def test_what_may_not_be_read_of_one_process_is_not_known_of_the_job(tmp_path):
 def test_a_machine_without_proc_is_told(tmp_path):
     with pytest.raises(Unavailable, match="proc: no such file or directory"):
         sample(tmp_path)
+
+
+def test_a_process_whose_files_are_open_may_end_meanwhile(tmp_path):
+    before, source = descriptors(), jobproc.Backend(Path("/"), SimpleNamespace(tables=None))
+    with load(tmp_path) as kept:
+        with load(tmp_path) as ending:
+            loaded = descriptors()
+            [(_, _, both)] = source.sample([job(kept.pid, ending.pid)])[TABLE.name]
+            assert descriptors() == loaded + 4
+        [(_, _, one)] = source.sample([job(kept.pid, ending.pid)])[TABLE.name]
+        [(_, _, alone)] = source.sample([kept])[TABLE.name]
+        assert source.sample([job(ending.pid)]) == {TABLE.name: []}
+    assert one == alone and one[NAMES.index("VmSize")] < both[NAMES.index("VmSize")]
+    source.close()
+    assert descriptors() == before
+
+
+def test_more_processes_than_stay_open_are_all_read(tmp_path):
+    for pid in range(1, 601):
+        write_process(tmp_path, pid, io="rchar: %d\n" % pid, status=LITTLE)
+    source = jobproc.Backend(tmp_path, SimpleNamespace(tables=None))
+    for _ in range(2):
+        [(_, _, values)] = source.sample([job(*range(1, 601))])[TABLE.name]
+        assert (values[NAMES.index("rchar")], values[NAMES.index("VmRSS")]) == (600 * 601 // 2, 600 * 7)
+    source.close()
+
+
+def test_where_no_more_files_can_be_open_those_that_stay_so_are_closed(tmp_path):
+    for pid in range(1, 257):
+        write_process(tmp_path, pid, io="rchar: %d\n" % pid, status=LITTLE)
+    source, limit = jobproc.Backend(tmp_path, SimpleNamespace(tables=None)), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, limit[1]))
+    try:
+        [(_, _, values)] = source.sample([job(*range(1, 257))])[TABLE.name]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        source.close()
+    assert (values[NAMES.index("rchar")], values[NAMES.index("VmRSS")]) == (256 * 257 // 2, 256 * 7)
 
 
 def test_closing_gives_the_folder_back():

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.sysfs import natural
+from colmet.node.sysfs import identities, natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
-ZONE = re.compile(r"thermal_zone(\d+)")
+CHIP, ZONE = re.compile(r".+"), re.compile(r"thermal_zone(\d+)")
 LONGEST = 64            # characters taken of a name or label
 _INPUT = re.compile(r"temp(\d+)_input")
 _CLIENT = re.compile(r"\d+(-[0-9a-f]{4})")      # of an I2C bus, whose number may be another after each start
@@ -51,6 +51,11 @@ def places(root):
     zones = list(_zones(root / ZONES))
     mirrors = {place.label.replace("-", "_") for place in zones}
     return [place for chip in chips(root, _INPUT) for place in _of(chip, mirrors)] + zones
+
+
+def listing(root):
+    """What is another when other chips or zones are below `root` than before, or other files of them."""
+    return identities(root / HWMON, CHIP), identities(root / ZONES, ZONE)
 
 
 def chips(root, pattern):

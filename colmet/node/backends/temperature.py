@@ -27,7 +27,7 @@ class Backend:
     none."""
 
     def __init__(self, root, options):
-        self._root, self._sensors, self._faults, self._due = root, {}, Faults(), 0
+        self._root, self._sensors, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
         self._find()
         if not self._sensors:
             raise Unavailable(NONE_THERE % (root / sensors.HWMON, root / sensors.ZONES))
@@ -77,6 +77,10 @@ class Backend:
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""
+        listing = sensors.listing(self._root)
+        if listing == self._listing:
+            return
+        self._listing = listing
         before = {name: sensor and sensor.place for name, sensor in self._sensors.items()}
         found = sensors.names(sensors.places(self._root), before)
         for name, place in before.items():
@@ -95,7 +99,7 @@ class Backend:
         except OSError as error:
             if error.errno in GONE:
                 sensor.close()
-                self._sensors[name], self._due = None, 0        # the same place may be another sensor's now
+                self._sensors[name], self._due, self._listing = None, 0, None   # its place may be another's now
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (sensor.place.chip, error.errno), "temperature: %s: %s; what does not "
                                  "answer is missing until it does" % (name, os.strerror(error.errno).lower()))

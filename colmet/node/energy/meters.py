@@ -13,7 +13,7 @@ one that comes first there count.
 from typing import NamedTuple
 
 from colmet.node.backends import Unavailable
-from colmet.node.clock import SECOND, clock
+from colmet.node.clock import SECOND, boottime, clock
 from colmet.node.gpu.energy import Energy
 from colmet.node.gpu.gpus import Gpus as GpusOfNode
 from colmet.node.power import meters as power
@@ -58,21 +58,34 @@ KIND_OF = {zones.DRAM: DRAM, zones.PSYS: WHOLE}
 
 class Gpus:
     """GPUs: `energy.read(jobs)` gives ({card: (since, energy, ...)}, {card: jobs that hold it}), of which the latest is
-    given, without waiting."""
+    given, without waiting. `shared` (`colmet.node.gpu.gpus.Gpus`, or None) is set from outside: one that a source
+    reads anyway goes first, as long as it does, so that no driver is asked twice."""
 
     name = GPU
 
     def __init__(self, energy):
         self._energy, self.lacks, self.holders = energy, {}, {}
+        self.shared = self._taken = self._left = None
+        self._since = 0                 # when `_taken` was taken up (CLOCK_BOOTTIME, ns)
 
     def read(self, jobs):
         """Their readings."""
-        spent, self.holders = self._energy.read(jobs)
+        spent, self.holders = self.shared.latest if self._is_shared() else self._energy.read(jobs)
         return {Part(card, GPU): Reading(each.since, each.energy) for card, each in spent.items()}
 
     def close(self):
         """Ends it."""
         self._energy.close()
+
+    def _is_shared(self):
+        """Whether `shared` is read; one that once was not is left for good, for each change begins all anew."""
+        if self.shared is not self._taken:
+            self._taken, self._since = self.shared, boottime()
+        if self.shared in (None, self._left):
+            return False
+        if boottime() - max(self.shared.read_at or 0, self._since) > LONGEST:
+            self._left = self.shared
+        return self.shared is not self._left
 
 
 class Whole:

@@ -3,6 +3,7 @@
 Owners of energy are jobs, UNALLOCATED (what is done, but by no job) and IDLE (what is there, but for no job). A weight
 is a whole number from 0 on, of any unit.
 """
+from collections import Counter
 from heapq import nlargest
 
 from colmet.common.metrics.energy import IDLE, UNALLOCATED
@@ -42,18 +43,19 @@ def rooms(cores, held, elapsed):
     """{owner: weight}, in core-ns: of each of `cores` (numbers) for `elapsed` ns. `held` is {job: (its cores, ns for
     which it had them)}. Those that hold one core at a time share it; what nobody holds is `IDLE`'s."""
     claims = {}
-    for job, (numbers, time) in held.items():
+    for job, (numbers, _) in held.items():
         for number in numbers:
-            claims.setdefault(number, {})[job] = time
+            claims.setdefault(number, []).append(job)
     weights = dict.fromkeys(held, 0)
     weights[IDLE] = 0
-    for core in cores:
-        wanted = claims.get(core, {})
+    alike = Counter(tuple(claims.get(core, ())) for core in cores)
+    for jobs, count in alike.items():
+        wanted = {job: held[job][1] for job in jobs}
         claimed = sum(wanted.values())
-        weights[IDLE] += max(0, elapsed - claimed)
+        weights[IDLE] += count * max(0, elapsed - claimed)
         shared = apportion(elapsed, wanted) if claimed > elapsed else wanted
         for job, part in shared.items():
-            weights[job] += part
+            weights[job] += count * part
     return weights
 
 

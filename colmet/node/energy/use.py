@@ -109,10 +109,12 @@ class Cores:
 
     def __init__(self, root):
         self._root, self._online, self._due = root, (), 0
+        self._hierarchies = None        # those of the cgroups, once they are wanted of a reading
         self._jobs = {}                 # {job: (its cores, when they were looked at first, when to again)}
 
     def of_node(self, now):
-        """Tuple of those that are online."""
+        """Tuple of those that are online; a reading begins with it."""
+        self._hierarchies = None
         if now >= self._due:
             self._due = now + _LOOK
             self._online = numbers(text(self._root / "sys/devices/system/cpu/online")) or tuple(range(os.cpu_count()))
@@ -131,10 +133,12 @@ class Cores:
         self._jobs.pop(job, None)
 
     def _look(self, job, before):
-        hierarchies, found = mounted(self._root), set()
+        if self._hierarchies is None:
+            self._hierarchies = mounted(self._root)
+        found = set()
         for part in job.parts:
             if isinstance(part, Cgroup):
-                for _, folder in directories(part.path, hierarchies, ("cpuset", V2)):
+                for _, folder in directories(part.path, self._hierarchies, ("cpuset", V2)):
                     found.update(next(filter(None, (_list(folder, name) for name in CPUSETS)), ()))
         return frozenset(found) or before or frozenset(self._online)
 

@@ -3,7 +3,7 @@ import errno
 import os
 
 MOST = 16 << 20         # bytes that are taken of a file
-_PIECE = 1 << 18
+_PIECE = 1 << 14         # to make room for more takes longer than to fill it with what most of them say
 
 
 class Kept:

@@ -14,7 +14,7 @@ from colmet.node.gpu.clients import Clients
 from colmet.node.gpu.device import AMD, INTEL, LOOK_NS, Device, Reading, State
 from colmet.node.gpu.kfd import Kfd
 from colmet.node.sensor import ASLEEP, File
-from colmet.node.sysfs import GONE, natural, text
+from colmet.node.sysfs import GONE, identities, natural, text
 
 CLASS = "sys/class/drm"
 DRIVERS = {"amdgpu": AMD, "i915": INTEL, "xe": INTEL}
@@ -32,7 +32,7 @@ class Drm:
     name = "sysfs"
 
     def __init__(self, root, faults):
-        self._root, self._faults, self._cards, self._due = root, faults, {}, 0
+        self._root, self._faults, self._cards, self._due, self._listing = root, faults, {}, 0, None
         self._look()
         if not self._cards:
             raise Unavailable(NONE_THERE % (root / CLASS))
@@ -55,8 +55,10 @@ class Drm:
             card.close()
 
     def _look(self):
-        self._due = boottime() + LOOK_NS
-        found = {}
+        self._due, listing = boottime() + LOOK_NS, identities(self._root / CLASS, _CARD)
+        if listing == self._listing:
+            return
+        self._listing, found = listing, {}
         for vendor in (AMD, INTEL):
             for index, (name, folder) in enumerate(_cards(self._root / CLASS, vendor)):
                 device = _device(name, folder, vendor, index)
@@ -74,7 +76,7 @@ class Drm:
             return card.read()
         except OSError as error:
             if error.errno in GONE:
-                card.gone, self._due = True, 0      # what comes in its place is another
+                card.gone, self._due, self._listing = True, 0, None     # what comes in its place is another
             self._faults.add("%s %d" % (device.name, error.errno), "gpu: %s: %s; it is missing until it answers"
                              % (device.name, os.strerror(error.errno).lower()))
             return Reading()

@@ -5,6 +5,8 @@ A rule counts where it names one device: "a *:* rwm" allows all, and tells nothi
 that nobody can read. An environment is that of the program's start, and the job's own to write.
 """
 import os
+from functools import partial
+from itertools import islice
 
 from colmet.common.mounts import directories, mounted
 from colmet.node.clock import boottime
@@ -14,9 +16,11 @@ from colmet.node.job import Cgroup
 BY_RULES, BY_ENVIRONMENT = 1, 2
 CONTROLLER, RULES = "devices", "devices.list"
 MOST_PROCESSES, MOST_BYTES = 16, 1 << 18        # of a job whose environment is read, and how much of each
+_PIECE = 1 << 13
 SLURM = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")   # numbers on the node; others may be those within the job
 VISIBLE = {"CUDA_VISIBLE_DEVICES": NVIDIA, "ROCR_VISIBLE_DEVICES": AMD, "HIP_VISIBLE_DEVICES": AMD,
            "GPU_DEVICE_ORDINAL": AMD, "ZE_AFFINITY_MASK": INTEL}
+_COUNTING = tuple(name.encode() for name in ("SLURM_JOB", *SLURM, *VISIBLE))
 
 
 class Rights:
@@ -24,11 +28,12 @@ class Rights:
 
     def __init__(self, root):
         self._root, self._known = root, {}      # {job: (parts, devices, time of the first look, of the next, found)}
+        self._hierarchies = None                # those of the cgroups, once they are wanted of a reading
 
     def of(self, jobs, devices):
         """{job: {device's name: BY_RULES or BY_ENVIRONMENT}} of `jobs`; looked at when they are new, and again when
         their age has doubled, at most 60 s later. `devices` are the `Device`s that there are."""
-        now, before, self._known = boottime(), self._known, {}
+        now, before, self._known, self._hierarchies = boottime(), self._known, {}, None
         for job in jobs:
             parts, then, first, due, found = before.get(job, ((), (), now, 0, {}))
             if now >= due or parts != job.parts or then != devices:
@@ -42,15 +47,17 @@ class Rights:
         found = {device.name: BY_RULES for device in there if device.nodes and device.nodes <= ruled}
         if found:
             return found
-        named = set()
-        for pid in sorted(job.processes())[:MOST_PROCESSES]:
-            named |= meant(_environment(self._root / "proc" / str(pid) / "environ"), devices)
+        told = {_environment("%s/proc/%d/environ" % (self._root, pid))
+                for pid in sorted(job.processes())[:MOST_PROCESSES]}
+        named = set().union(*[meant(environment, devices) for environment in told])
         return dict.fromkeys(sorted(named), BY_ENVIRONMENT)
 
     def _rules(self, part):
         """(major, minor) of the character devices that its cgroup is let open by name."""
         found = set()
-        for _, folder in directories(part.path, mounted(self._root), (CONTROLLER,)):
+        if self._hierarchies is None:
+            self._hierarchies = mounted(self._root)
+        for _, folder in directories(part.path, self._hierarchies, (CONTROLLER,)):
             try:
                 with open(os.path.join(folder, RULES)) as file:
                     found |= allowed(file.read())
@@ -99,8 +106,11 @@ def _is(word, device, numbered):
 
 
 def _environment(path):
+    """What counts for `meant` of the environment in that file: mostly the same in all processes of a job."""
     try:
-        with open(path, "rb") as file:
-            return file.read(MOST_BYTES)
+        with open(path, "rb") as file:      # in small pieces: room for all of it takes longer to make than to fill
+            pieces = islice(iter(partial(file.read1, _PIECE), b""), MOST_BYTES // _PIECE)
+            lines = b"".join(pieces).split(b"\0")
     except OSError:
         return b""                  # it is gone, or another user's
+    return b"\0".join([line for line in lines if line.startswith(_COUNTING)])

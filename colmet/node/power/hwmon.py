@@ -28,7 +28,7 @@ class Hwmon:
     name = "hwmon"
 
     def __init__(self, root):
-        self._root, self._meters, self._faults, self._due = root, {}, Faults(), 0
+        self._root, self._meters, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
         self._look()
         if not self._meters:
             raise Absent("no power in %s; load the driver of the meter, such as acpi_power_meter"
@@ -51,6 +51,11 @@ class Hwmon:
 
     def _look(self):
         """Find what is new; what went keeps its name."""
+        self._due = boottime() + LOOK
+        listing = sensors.listing(self._root)
+        if listing == self._listing:
+            return
+        self._listing = listing
         before = {name: meter and meter.place for name, meter in self._meters.items()}
         parts = dict(_parts(self._root))
         found = sensors.names(list(parts), before)
@@ -62,7 +67,6 @@ class Hwmon:
             self._meters[name] = self._meters.get(name) or Meter(place, *parts[place])
         names = [name for name, meter in self._meters.items() if meter and meter.whole]
         self.whole = tuple(names) if len(names) == 1 else ()
-        self._due = boottime() + LOOK
 
     def _read(self, name, meter):
         try:
@@ -72,7 +76,7 @@ class Hwmon:
         except OSError as error:
             if error.errno in GONE:
                 meter.close()
-                self._meters[name], self._due = None, 0
+                self._meters[name], self._due, self._listing = None, 0, None
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (name, error.errno), "power: %s: %s; it is missing until it answers"
                                  % (name, os.strerror(error.errno).lower()))
