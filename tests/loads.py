@@ -77,6 +77,13 @@ def wait_for(condition, seconds, what):
         time.sleep(0.01)
 
 
+def executable(path, text):
+    """Make the program `path`. Another process writes it: one that a thread here starts at that moment would have the
+    file open for writing too, and nobody could run it (ETXTBSY)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["install", "-m", "755", "/dev/stdin", str(path)], input=text.encode(), check=True)
+
+
 def descriptors():
     """How many this process has open, those left out that nothing refers to any more."""
     gc.collect()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from colmet.common.metrics import TABLES
 from colmet.node.backends import filesystem
+from loads import executable
 
 NAMES = [metric.name for metric in TABLES["filesystem"].metrics]
 LUSTRE_2_5, LUSTRE_2_12, LUSTRE_2_15 = "2.5", "2.12", "2.15"
@@ -95,8 +96,7 @@ def swap(path, text):
 
 def program(path, script):
     """An executable."""
-    put(path, "#!/bin/sh\n" + script)
-    path.chmod(0o755)
+    executable(path, "#!/bin/sh\n" + script)
 
 
 def escaped(text):

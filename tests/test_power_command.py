@@ -1,7 +1,6 @@
 """Power by --ipmipower-cmd, as Colmet 0.6 took it: output of real tools, and programs that fail, hang or never end."""
 import gzip
 import json
-import stat
 import sys
 import threading
 from pathlib import Path
@@ -15,6 +14,7 @@ from colmet.node.backends import Unavailable, power
 from colmet.node.power import command
 from colmet.node.power.command import Command, parse
 from colmet.node.power.reading import Silent
+from loads import executable
 from programs import wait_for
 from power_tree import NAME_06, Cray, close, options
 
@@ -127,9 +127,7 @@ def test_a_program_that_is_not_there_is_told_and_costs_no_other_meter(tmp_path):
 
 def test_0_6s_tool_does_where_there_is_no_bmc_to_ask(tmp_path):
     tool = tmp_path / "usr" / "sbin" / "ipmi-oem"
-    tool.parent.mkdir(parents=True)
-    tool.write_text('#!/bin/sh\necho "$* : 77 W"\n')
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    executable(tool, '#!/bin/sh\necho "$* : 77 W"\n')
     source = power.Backend(tmp_path, options())
     assert source.reader == "ipmipower-cmd"
     wait_for(lambda: source.sample([])[NAME_06][0][2] == [77], 60, "watts")
