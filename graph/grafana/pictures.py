@@ -44,7 +44,8 @@ def plain(value, name):
 
 BYTES = ("bytes", "binBps", "kbytes", "KiBs")
 UNITS = {"bytes": (binary, "B"), "binBps": (binary, "B/s"), "ns": (duration, ""), "cps": (plain, "/s"),
-         "suffix: pages/s": (plain, " pages/s"), "short": (plain, "")}
+         "suffix: pages/s": (plain, " pages/s"), "watt": (plain, " W"), "celsius": (plain, " °C"),
+         "percent": (plain, " %"), "short": (plain, "")}
 
 
 def written(value, unit):
