@@ -29,8 +29,9 @@ WHERE = {       # metric: (file, what stands before its number, by what it is mu
 }
 OURS = {"since", "memory_peak_interval"}        # no file has these
 CPU, PRESSURE = {"cpu", "user", "system"}, {name for name in WHERE if name.endswith(("_some", "_full"))}
-# A live job's are read seldom while they stay as they are; the kernel frees memory at its leisure.
-SELDOM = PRESSURE | {"memory_limit", "memory_limit_hits", "oom", "oom_kill", "pids_limit", "pids_peak"}
+# A live job's are read seldom while they stay as they are, the peak while the memory is what it was; the kernel frees
+# memory at its leisure.
+SELDOM = PRESSURE | {"memory_peak", "memory_limit", "memory_limit_hits", "oom", "oom_kill", "pids_limit", "pids_peak"}
 FREED = {"memory_current", "memory_anon", "memory_file", "memory_shmem", "memory_kernel"}
 LIMITS = {"memory_limit": 256 << 20, "pids_limit": 100}
 
