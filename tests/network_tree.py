@@ -105,20 +105,3 @@ def columns(source):
     found = source.sample([]).get("infinibandstats_default")
     assert found is None or [(job, instance) for job, instance, _ in found] == [(None, "")]
     return found and found[0][2]
-
-
-def told(caplog):
-    """What was told of faults."""
-    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-
-
-def opening():
-    """Yield a function as `backend`; what it made is closed afterwards."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(backend(*arguments, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.close()

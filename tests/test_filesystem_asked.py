@@ -11,6 +11,7 @@ from colmet.node.filesystem import beegfs, gpfs
 from colmet.node.filesystem.asked import Asked
 from colmet.node.filesystem.command import MOST, Command, Failed
 from mounts_tree import Machine, backend, gpfs_line, program, put, swap, systems
+from opened import opening, told
 from programs import wait_for
 
 WORK = dict(read=6291456, written=314572800, opens=10, closes=16, reads=101, writes=300, listings=7, inodes=2)
@@ -32,19 +33,7 @@ META = "Sum: 99 [sum] 90 [open]\n10.1.0.12  12 [sum]  2 [ack]  6 [open]  4 [stat
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(backend(*arguments, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.close()
-
-
-def told(caplog):
-    """What was told of faults."""
-    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    yield from opening(backend)
 
 
 def test_gpfs_is_found_back_and_moves(tmp_path, opened):

@@ -8,6 +8,7 @@ from colmet.common.metrics import TABLES
 from colmet.common.wire import MAX_NAME
 from colmet.node.filesystem.lustre import parse
 from mounts_tree import LUSTRE_2_5, LUSTRE_2_12, LUSTRE_2_15, START, Machine, backend, lustre_text, put, systems
+from opened import opening, told
 
 ENTRY = "scratch-ffff88017d1b6800"
 COUNTS = dict(read=(3, 2101248), write=(5, 10 ** 13), open=7, close=6, getattr=4, inode_permission=900, seek=50)
@@ -17,19 +18,7 @@ VALUES = dict(reads=3, bytes_read=2101248, writes=5, bytes_written=10 ** 13, ope
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(backend(*arguments, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.close()
-
-
-def told(caplog):
-    """What was told of faults."""
-    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    yield from opening(backend)
 
 
 @pytest.mark.parametrize("version", [LUSTRE_2_5, LUSTRE_2_12, LUSTRE_2_15])

@@ -9,6 +9,7 @@ from colmet.common.wire import MAX_NAME
 from colmet.node.backends import Unavailable
 from colmet.node.filesystem import nfs
 from mounts_tree import Machine, backend, nfs_lines, put, systems
+from opened import opening
 
 TRAFFIC = dict(opens=12, closes=11, sizes=(1000, 2000, 30, 40, 500, 600, 7, 8), READ=(5, 6, 1, 70, 0),
                WRITE=(4, 4, 0, 30, 2), GETATTR=(100, 100, 0, 200, 1), SEQUENCE=(9, 9, 0, 9, 0), COMMIT=(1, 1, 0, 1, 0))
@@ -20,14 +21,7 @@ VALUES = {"bytes_read": 1030, "bytes_written": 2040, "opens": 12, "closes": 11, 
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(backend(*arguments, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.close()
+    yield from opening(backend)
 
 
 def known(row):

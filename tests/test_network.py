@@ -6,13 +6,14 @@ import pytest
 
 from colmet.common.batch import pack_rows
 from colmet.common.metrics import TABLES
-from network_tree import IB_FAULTS, Network, opening, rows, told, traffic, write
+from network_tree import IB_FAULTS, Network, backend, rows, traffic, write
+from opened import opening, told
 
 
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    yield from opening()
+    yield from opening(backend)
 
 
 def test_errors_waits_and_links_that_went_down(tmp_path, opened):

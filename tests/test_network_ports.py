@@ -10,7 +10,8 @@ import pytest
 from colmet.node.backends import Unavailable
 from colmet.node.network.opened import MOST
 from loads import descriptors
-from network_tree import Network, backend, opening, rows, told, traffic
+from network_tree import Network, backend, rows, traffic
+from opened import opening, told
 
 UDP = (socket.AF_INET, socket.SOCK_DGRAM)
 
@@ -18,7 +19,7 @@ UDP = (socket.AF_INET, socket.SOCK_DGRAM)
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    yield from opening()
+    yield from opening(backend)
 
 
 def test_every_port_of_hardware_is_there_in_bytes_and_nothing_is_counted_twice(tmp_path, opened):

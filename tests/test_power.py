@@ -13,6 +13,7 @@ from colmet.node.power.meters import Meters
 from colmet.node.power.reading import Counted
 from heat_tree import write
 from loads import descriptors
+from opened import told
 from power_tree import NAME_06, Cray, close, meter, meters, options, watts
 
 
@@ -44,11 +45,6 @@ def _hwmon(opened):
         return values(source)
     read.of = sources
     return read
-
-
-def told(caplog):
-    """What was told of faults."""
-    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_cray_is_found_back_with_its_energy(tmp_path, opened):

@@ -13,25 +13,14 @@ from colmet.node.clock import SECOND
 from colmet.node.source import SlowSource
 from heat_tree import backend, chip, degrees, sensors, server, write, zone
 from loads import descriptors
+from opened import opening, told
 from programs import wait_for
 
 
 @pytest.fixture(name="opened")
 def _opened():
     """opened(root) makes the source."""
-    made = []
-
-    def make(*arguments, **options):
-        made.append(backend(*arguments, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.close()
-
-
-def told(caplog):
-    """What was told of faults."""
-    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    yield from opening(backend)
 
 
 def test_every_sensor_is_found_back_with_its_limits(tmp_path, opened):
