@@ -60,8 +60,19 @@ class Cgroups:
             process.kill()
             process.wait()
         for root in self.roots:
-            for folder, _, _ in os.walk(str(root), topdown=False):
-                patiently(lambda: os.rmdir(folder))
+            _clear(root)
+
+
+def sweep(top):
+    """Remove in the hierarchy `top` what is left of tests that were killed."""
+    for root in top.glob("colmet-test-*"):
+        if not Path("/proc", root.name.split("-")[2]).exists():
+            _clear(root)
+
+
+def _clear(root):
+    for folder, _, _ in os.walk(str(root), topdown=False):
+        patiently(lambda: os.rmdir(folder))
 
 
 def patiently(remove):

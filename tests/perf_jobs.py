@@ -11,6 +11,7 @@ import pytest
 
 import cgroups
 from colmet.node.job import Cgroup, Job, directory_key
+from namespaces import PERF
 from perf_worker import Worker
 
 LOCK = "/sys/bus/event_source"      # held while perf_event is, or must not be, a hierarchy of v1: of the whole machine
@@ -62,7 +63,7 @@ def _v1(folder):
 
 def _mount(folder):
     folder.mkdir(exist_ok=True)
-    return subprocess.call(["mount", "-t", "cgroup", "-o", "perf_event", "perf_event", str(folder)]) == 0
+    return subprocess.call(["mount", "-t", "cgroup", "-o", "perf_event", PERF, str(folder)]) == 0
 
 
 def _umount(folder):
@@ -70,12 +71,13 @@ def _umount(folder):
 
 
 def _give_back(folder):
-    """Return when v2 has perf_event again. A cgroup that was just removed keeps it in v1; another round, when that one
-    is gone, lets it go, which takes a moment."""
+    """Return when v2 has perf_event again. A cgroup keeps it in v1, for a moment also one that was just removed;
+    another round, when that one is gone, lets it go."""
     end = time.monotonic() + 60
     while not _in_v2():
-        assert time.monotonic() < end, "perf_event stays in v1 though it is not mounted"
+        assert time.monotonic() < end, "perf_event stays in v1: it is mounted elsewhere, or has cgroups"
         _mount(folder)
+        cgroups.sweep(folder)
         _umount(folder)
         patience = time.monotonic() + 1
         while not _in_v2() and time.monotonic() < patience:

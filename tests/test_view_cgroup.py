@@ -8,6 +8,7 @@ import pytest
 
 from colmet.common.mounts import parse
 from colmet.view import cgroup, scope
+from namespaces import with_mounts
 
 MOUNTS = """\
 30 25 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755
@@ -50,7 +51,7 @@ def in_mounts(script):
     """PROBE in a mount namespace of its own that `script` has arranged."""
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("needs root: a mount namespace")
-    return probe("unshare", "-m", "sh", "-ec", script + '\nexec "$@"', "sh")
+    return probe(*with_mounts(script))
 
 
 def test_mounts_and_membership_are_parsed():

@@ -3,7 +3,7 @@ import pytest
 
 import jobs
 from old import OldProgram
-from programs import Program, free_port
+from programs import ALONE, Program, free_port
 from runs import Place
 
 
@@ -42,8 +42,8 @@ def _running():
 def _start(tmp_path, running):
     """start("node", arguments...) and start("collector", ...) start our programs."""
     def start(name, *arguments, **options):
-        unpinned = ("--account-pins", "") if name == "node" else ()     # a node may leave programs in the kernel
-        running.append(Program("colmet.%s.main" % name, unpinned + arguments, tmp_path, **options))
+        alone = ALONE if name == "node" else ()
+        running.append(Program("colmet.%s.main" % name, alone + arguments, tmp_path, **options))
         return running[-1]
     return start
 

@@ -7,6 +7,8 @@ import sys
 import time
 
 BLOCK = 60              # ports that a process takes at a time
+# Options of a node that leaves no programs in the kernel, and does not find jobs of schedulers that other tests start.
+ALONE = ("--account-pins", "", "--scheduler", "none")
 
 
 def pairs(first, last):

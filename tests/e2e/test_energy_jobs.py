@@ -1,9 +1,11 @@
 """Energy of real jobs on a made-up machine's zones, from real programs in HDF5: what is read back closes."""
+import shlex
 import subprocess
 
 import pytest
 
 from energy_tree import RANGE, Powercap
+from namespaces import with_mounts
 from programs import wait_for
 from stored import MISSING, files, rows
 
@@ -16,7 +18,6 @@ ROUND = 173750000       # uJ that the zones use at a time,
 WORK = 2 * 10 ** 8      # ns that each job works in between;
 ROUNDS, ENDS = 6, 4     # so often; before which of them the first job ends;
 SEEN = (2, 3, 6)        # after how many of them that is looked for in the files
-ZONES_HERE = 'mount --bind "$0" /sys/class && exec "$@"'
 
 
 @pytest.fixture(name="zones")
@@ -24,7 +25,7 @@ def _zones(tmp_path):
     """Made-up zones; `here` is the command that starts a program which sees them in this machine's /sys/class."""
     tree = Powercap(tmp_path / "machine")
     tree.set("package-1", RANGE - 10 ** 8)
-    tree.here = ("unshare", "--mount", "sh", "-c", ZONES_HERE, tree.root / "sys/class")
+    tree.here = with_mounts("mount --bind %s /sys/class" % shlex.quote(str(tree.root / "sys/class")))
     tried = subprocess.run([*tree.here, "true"], capture_output=True, text=True)
     if tried.returncode:
         pytest.skip("needs root: mount --bind in a namespace of its own: " + tried.stderr.strip())

@@ -13,7 +13,7 @@ import pytest
 from colmet.common.metrics import TABLES
 from colmet.node.capabilities import held
 from e2e.collectors import Old
-from e2e.programs import Program, wait_for
+from e2e.programs import ALONE, Program, wait_for
 
 pytest_plugins = ("senders",)
 
@@ -24,8 +24,8 @@ def start(tmp_path):
     nodes = []
 
     def node(*arguments, period=0.2, **options):
-        nodes.append(Program("colmet.node.main", ["--zeromq-uri", "ipc://%s/c" % tmp_path, "-s", period, "--hostname",
-                                                  "node-1", *arguments], tmp_path, **options))
+        nodes.append(Program("colmet.node.main", [*ALONE, "--zeromq-uri", "ipc://%s/c" % tmp_path, "-s", period,
+                                                  "--hostname", "node-1", *arguments], tmp_path, **options))
         return nodes[-1]
     yield node
     for each in nodes:

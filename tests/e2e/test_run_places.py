@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from namespaces import with_mounts
 from runs import ORDINARY, job_row, line, unfolded
 
 pytest_plugins = ("harness",)
@@ -21,7 +22,7 @@ def mounted(script):
     """The prefix of a command in a mount namespace of its own, arranged by `script`."""
     if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("needs root: a mount namespace")
-    return ["unshare", "-m", "sh", "-ec", script + '\nexec "$@"', "sh"]
+    return with_mounts(script)
 
 
 def source(row, name):

@@ -13,6 +13,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from namespaces import with_mounts
+
 NEAR, FAR = "wire0", "wire1"
 ETH_P = 0x88b5          # local experimental EtherType 1 (IEEE 802): nobody answers
 
@@ -35,7 +37,7 @@ class Wire:
 def wire(folder):
     """A `Wire`; the namespace, and all that is in it, ends with the block. Needs root, unshare(1) and ip(8)."""
     (folder / "sys").mkdir(parents=True)
-    process = subprocess.Popen(["unshare", "--net", "--mount", sys.executable, "-S", __file__, str(folder)],
+    process = subprocess.Popen([*with_mounts("", "--net"), sys.executable, "-S", __file__, str(folder)],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"ready\n", "no namespace, or no veth"

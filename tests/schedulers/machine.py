@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from namespaces import SHED
 from programs import wait_for
 
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc")
@@ -22,6 +23,7 @@ FOLDERS = "/var/lib"             # where no scheduler takes files away, as from 
 PATIENCE = 60
 # Ignored, ends of children whose parent went are taken by the kernel: nothing else here would.
 INIT = """set -e
+%s
 hostname %s
 ip link set lo up
 ip address add %s dev lo
@@ -30,7 +32,7 @@ while read -r ours theirs; do mount --bind "$ours" "$theirs"; done < mounts
 trap '' CHLD
 echo ready
 exec sleep infinity
-""" % (HOST, ADDRESS)
+""" % (SHED, HOST, ADDRESS)
 
 
 def lacking(*programs, install):
