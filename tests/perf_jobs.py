@@ -15,6 +15,7 @@ from namespaces import PERF
 from perf_worker import Worker
 
 LOCK = "/sys/bus/event_source"      # held while perf_event is, or must not be, a hierarchy of v1: of the whole machine
+PATIENCE = 300                      # s: a namespace that has a copy of the mount may be another run's
 V1 = cgroups.BASE / "perf_event"
 _IDS = count(1)
 
@@ -73,7 +74,7 @@ def _umount(folder):
 def _give_back(folder):
     """Return when v2 has perf_event again. A cgroup keeps it in v1, for a moment also one that was just removed;
     another round, when that one is gone, lets it go."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not _in_v2():
         assert time.monotonic() < end, "perf_event stays in v1: it is mounted elsewhere, or has cgroups"
         _mount(folder)
