@@ -1,13 +1,14 @@
 """The command line of colmet-collector: what is wrong is said in one line, at start; what is right has its effect."""
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
 
 import pytest
 
-from colmet.collector import place
+from colmet.collector import main, place
 from colmet.collector.settings import OPTIONS, default_native, settings, size
 from colmet.common.journal import Journal
 from colmet.common.options import Usage
@@ -77,69 +78,92 @@ REFUSED = [     # the same with exit code 1
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    """The working directory, with files that are not what a collector wants."""
     (tmp_path / "text.hdf5").write_text("hello")
     (tmp_path / "folder.hdf5").mkdir()
     (tmp_path / "bad.ini").write_text("[colmet-collector]\nbufer-size = 3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path
 
 
-def collector(arguments, folder, **environ):
-    """(exit code, stderr) of a collector that is expected to refuse."""
-    environ = dict(os.environ, XDG_STATE_HOME=str(folder / "state"), **environ)
-    done = subprocess.run([sys.executable, "-m", "colmet.collector.main"] + arguments, cwd=folder, env=environ,
-                          timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    assert done.stdout == ""
-    return done.returncode, done.stderr
+@pytest.fixture
+def collector(folder, monkeypatch, capfd):
+    """collector(arguments): (exit code, stderr) of a collector, here in this process, that is expected to refuse."""
+    def refused(arguments):
+        code = main.main(arguments)
+        out, errors = capfd.readouterr()
+        assert out == ""
+        return code, errors
+    monkeypatch.setattr(main.Collector, "run", lambda self: pytest.fail("it was not refused"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield refused
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def line(message):
+    """A pattern of the one line that says `message`."""
+    return "colmet-collector: %s.*\n" % re.escape(message).replace(re.escape("..."), ".*")
 
 
 @pytest.mark.parametrize("command, message, code", [row + (2,) for row in USAGE] + [row + (1,) for row in REFUSED],
                          ids=lambda value: " ".join(value) if isinstance(value, list) else "")
-def test_bad_input_is_one_line_and_an_exit_code(command, message, code, folder):
+def test_bad_input_is_one_line_and_an_exit_code(command, message, code, folder, collector):
     if code == 1 and "--zeromq-bind-uri" not in command:
         command = command + ["--zeromq-bind-uri", LOOPBACK % free_port()]
-    found, errors = collector(command, folder)
-    pattern = re.escape(message).replace(re.escape("..."), ".*")
-    assert re.fullmatch("colmet-collector: %s.*\n" % pattern, errors), errors
+    found, errors = collector(command)
+    assert re.fullmatch(line(message), errors), errors
     assert found == code
     assert (folder / "text.hdf5").read_text() == "hello"
 
 
-def test_a_port_in_use_names_its_holder(folder):
+@pytest.mark.parametrize("row, code", [(USAGE[0], 2), (USAGE[7], 2), (REFUSED[0], 1)])
+def test_the_program_ends_with_that_line_and_that_code(row, code, folder):
+    command, message = row
+    done = subprocess.run([sys.executable, "-m", "colmet.collector.main"] + command, cwd=folder, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert re.fullmatch(line(message), done.stderr), done.stderr
+
+
+def test_a_port_in_use_names_its_holder(collector):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        code, errors = collector(STDOUT + ["--zeromq-bind-uri", LOOPBACK % port], folder)
+        code, errors = collector(STDOUT + ["--zeromq-bind-uri", LOOPBACK % port])
         assert (code, errors) == (1, "colmet-collector: port %d is in use by process %d (%s); stop it or give "
                                   "--zeromq-bind-uri\n" % (port, os.getpid(), open("/proc/self/comm").read().strip()))
         given = ["--zeromq-bind-uri", LOOPBACK % free_port(), "--native-bind-uri", LOOPBACK % port]
-        code, errors = collector(STDOUT + given, folder)
+        code, errors = collector(STDOUT + given)
         assert code == 1 and errors.count("\n") == 1 and errors.endswith("give --native-bind-uri\n")
 
 
-def test_an_ipc_path_on_which_a_process_listens_is_not_taken_from_it(folder):
+def test_an_ipc_path_on_which_a_process_listens_is_not_taken_from_it(folder, collector):
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(folder / "s"))
         other.listen()
-        code, errors = collector(STDOUT + ["--zeromq-bind-uri", "ipc://%s/s" % folder], folder)
+        code, errors = collector(STDOUT + ["--zeromq-bind-uri", "ipc://%s/s" % folder])
     expected = "colmet-collector: ipc://%s/s is in use by another process; stop it or give --zeromq-bind-uri\n" % folder
     assert (code, errors) == (1, expected)
 
 
-def test_two_collectors_never_share_a_journal(folder):
+def test_two_collectors_never_share_a_journal(folder, collector):
     journal = Journal(folder / "j")
     given = ["--journal-dir", "j", "--zeromq-bind-uri", LOOPBACK % free_port()]
-    code, errors = collector(STDOUT + given, folder)
+    code, errors = collector(STDOUT + given)
     journal.close()
     assert (code, errors) == (1, "colmet-collector: the journal j is in use by another collector; stop it or give "
                               "--journal-dir\n")
 
 
-def test_every_option_has_help_with_unit_and_default():
-    done = subprocess.run([sys.executable, "-m", "colmet.collector.main", "--help"], stdout=subprocess.PIPE,
-                          universal_newlines=True, check=True)
-    text = " ".join(done.stdout.split())
+def test_every_option_has_help_with_unit_and_default(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as end:
+        main.main(["--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
     for option in OPTIONS:
         assert all(flag in text for flag in option.flags) and option.help
     assert "(default: tcp://0.0.0.0:5556)" in text and "(default: 5 s)" in text and "(default: 100 records)" in text
