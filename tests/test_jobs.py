@@ -9,7 +9,8 @@ import pytest
 
 import cgroups
 from cgroups import names, until, watch
-from colmet.node.clock import SECOND, boottime
+from colmet.node import jobs as module
+from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.patterns import check_pattern, identify
 
 def watches():
@@ -23,6 +24,12 @@ def tree(request):
     """Real cgroups of either kind."""
     with cgroups.either(request.param) as made:
         yield made
+
+
+@pytest.fixture
+def soon_old(monkeypatch):
+    """A job is young, and looked into by itself, for a moment only."""
+    monkeypatch.setattr(module, "YOUNG_NS", 100 * MS)
 
 
 @pytest.mark.parametrize("text, problem", [
@@ -83,10 +90,10 @@ def test_jobs_that_are_here_before_are_present_at_once(tree):
         assert jobs.wait(until(0.2)) is False
 
 
-def test_a_task_that_comes_long_after_its_directory_is_told(tree):
+def test_a_task_that_comes_long_after_its_directory_is_told(tree, soon_old):
     tree.make("alice_12")
     with watch(tree.root) as jobs:
-        assert jobs.wait(until(1.3)) is False           # no more looked into by itself
+        assert jobs.wait(until(0.3)) is False           # no more looked into by itself
         tree.sleeper("alice_12")
         assert jobs.wait(until(60)) is True
 
@@ -175,11 +182,12 @@ def test_made_again_under_its_name_it_is_another_job(tree):
 def test_a_queue_that_overflowed_costs_nothing(tmp_path):
     queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     (tmp_path / "alice_1").mkdir()
+    noise = [str(tmp_path / "noise"), str(tmp_path / "more_noise")]
+    os.mkdir(noise[0])
     with watch(tmp_path) as jobs:
         [gone] = jobs.present()
-        for _ in range(queue // 2 + 10):
-            (tmp_path / "noise").mkdir()
-            (tmp_path / "noise").rmdir()
+        for number in range(queue // 2 + 10):
+            os.rename(noise[number % 2], noise[1 - number % 2])     # two events
         (tmp_path / "alice_1").rmdir()
         (tmp_path / "alice_2").mkdir()
         assert names(jobs) == ["alice_2"] and jobs.ended() == [gone]
@@ -211,11 +219,11 @@ def test_nested_directories_belong_to_their_job(tree):
         assert len(job.parts[0].directories) == 3
 
 
-def test_a_first_task_in_a_nested_directory_is_told(tree):
+def test_a_first_task_in_a_nested_directory_is_told(tree, soon_old):
     with watch(tree.root) as jobs:
         tree.make("alice_12")
         tree.make("alice_12/step_0")
-        assert jobs.wait(until(1.3)) is False
+        assert jobs.wait(until(0.3)) is False
         tree.sleeper("alice_12/step_0")
         assert jobs.wait(until(60)) is True
 
@@ -250,12 +258,14 @@ def test_where_no_watch_is_left_jobs_are_looked_for(tmp_path, limit, left):
 PROGRAM = """
 import sys
 from pathlib import Path
+from colmet.node import jobs as module
 from colmet.node.clock import boottime
 from colmet.node.jobs import Jobs
 from colmet.common.log import show
 from colmet.node.log import log
 show(log, 0)
 root = Path(sys.argv[1])
+module.SCAN_BLIND_NS //= 10
 jobs = Jobs(Path("/"), [str(root)])
 for number in (1, 2, 3):
     (root / ("alice_%d" % number)).mkdir()

@@ -77,7 +77,8 @@ def test_a_bmc_without_dcmi_is_no_meter(says, words, bmc):
 
 @pytest.mark.parametrize("says, words", [("code 192", "c0, busy"), ("idle 200", "does not measure power now"),
                                          ("zero", "does not measure power now"),
-                                         ("hang", "did not answer within 5 s; reset it")])
+                                         pytest.param("hang", "did not answer within 5 s; reset it",
+                                                      marks=pytest.mark.slow)])
 def test_a_bmc_that_does_not_tell_now_stays(says, words, bmc):
     bmc.say(says)
     said = read(bmc)

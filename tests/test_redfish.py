@@ -168,6 +168,7 @@ def test_urls_of_no_use_are_refused(url, words):
     assert settings(["--redfish", "https://{hostname}-bmc:8443"], ("power",)).redfish
 
 
+@pytest.mark.slow       # the opening waits for it, START s
 def test_a_service_that_hangs_keeps_no_other_meter_waiting(bmc, given, tmp_path):
     Cray(tmp_path, fresh=False)
     bmc.go.clear()

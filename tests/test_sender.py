@@ -3,6 +3,7 @@ import zmq
 
 from colmet.common import wire
 from colmet.common.metrics import TABLES
+from colmet.node import sender_native
 from colmet.node.clock import SECOND
 from e2e.programs import wait_for
 from senders import PROCSTATS, SESSION
@@ -191,13 +192,16 @@ def test_a_flush_to_nobody_ends(sender):
     assert not side.sender.is_alive() and len(side.outbox) == 3
 
 
-def test_a_peer_of_another_kind_at_the_native_address_is_left_and_tried_again(sender, native, tmp_path):
+def test_a_peer_of_another_kind_at_the_native_address_is_left_and_tried_again(sender, native, tmp_path, monkeypatch):
+    monkeypatch.setattr(sender_native, "SILENCE", SECOND)
     side = sender()
     side.put(1, 2)
     context = zmq.Context()
     wrong = context.socket(zmq.PUB)
+    monitor = wrong.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     wrong.bind("ipc://%s/c.native" % tmp_path)
-    side.sender.join(1)
+    assert monitor.poll(30000)          # they have met, and parted
+    wrong.disable_monitor()
     context.destroy(linger=0)
     peer = native()
     peer.serve(lambda: not len(side.outbox))

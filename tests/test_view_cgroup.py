@@ -2,7 +2,9 @@
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,6 +126,7 @@ def test_systemd_is_asked_in_a_login_session_only(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "%s:%s" % (tmp_path, os.environ["PATH"]))
     assert scope.sensible("/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope")
     assert not scope.sensible("/sys/fs/cgroup/system.slice/slurmstepd.scope/job_1/step_0")
+    monkeypatch.setattr(scope, "time", SimpleNamespace(monotonic=count().__next__, sleep=lambda _: None))
     there = Path("/sys/fs/cgroup/user.slice/colmet_77.scope")
     assert scope.move(77, lambda: there) == there
     asked = (tmp_path / "asked").read_text().split("\n")
