@@ -11,6 +11,7 @@ chmod 755 "$scratch"
 # setuptools and wheel: the tests of the package build it; trustme signs certificates
 # pytest 9.2 keeps the names of tests where pytest-xdist 3.8 does not find them: no group would stay on one worker.
 export TEST_TOOLS="pytest<9 pytest-xdist docutils prometheus-client requests setuptools trustme wheel"
+unset PYTHONDONTWRITEBYTECODE    # else each program that a test starts would compile all of Colmet again
 schema='grafana-foundation-sdk==1769699520!11.4.0'   # of Grafana's dashboards; for Python 3.11 or newer
 AT_ONCE=2
 

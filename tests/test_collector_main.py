@@ -54,7 +54,9 @@ USAGE = [       # command, beginning of the line that it must print (... stands 
      "--elastic-time-series: needs data streams, which --elastic-plain-index forbids; give one of them"),
     (["--elastic-host", "x", "--elastic-ca", "c", "--no-check-certificates"],
      "--elastic-ca: verifies certificates, --no-check-certificates does not; give one of them"),
-    (STDOUT + ["--config", "missing.ini"], "--config missing.ini: No such file or directory"),
+    (STDOUT + ["--config", "missing.ini"], "--config missing.ini: No such file or directory; give another"),
+    (STDOUT + ["--config", "binary.ini"], "--config binary.ini: not text in UTF-8; give another"),
+    (STDOUT + ["--config", "text.hdf5"], "--config text.hdf5: File contains no section headers...; correct it"),
     (STDOUT + ["--config", "bad.ini"], "--config bad.ini: bufer-size: no such option; did you mean buffer-size?"),
 ]
 REFUSED = [     # the same with exit code 1
@@ -63,6 +65,8 @@ REFUSED = [     # the same with exit code 1
     (HDF5 + ["text.hdf5"], 'text.hdf5 is not an HDF5 file (starts with "hello"); nothing was changed'),
     (HDF5 + ["folder.hdf5"], "--hdf5-filepath folder.hdf5: is a directory"),
     (HDF5 + ["/proc/c"], "...; give "),
+    (HDF5 + ["/proc/c", "--journal-dir", "j"], "--hdf5-filepath /proc/c: ...; give another path"),
+    (HDF5 + ["/proc/c.hdf5", "--journal-dir", "j"], "--hdf5-filepath /proc/c.hdf5: ...; give another path"),
     (["--elastic-host", "x", "-P", "missing"], "--http-credentials missing: No such file or directory; give another"),
     (["--elastic-host", "x", "-P", "bad.ini"], "--http-credentials bad.ini: must hold USER:PASSWORD or ApiKey KEY, in"),
     (["--elastic-host", "x", "--elastic-ca", "missing"], "--elastic-ca missing: No such file or directory; give"),
@@ -82,6 +86,7 @@ def folder(tmp_path, monkeypatch):
     """The working directory, with files that are not what a collector wants."""
     (tmp_path / "text.hdf5").write_text("hello")
     (tmp_path / "folder.hdf5").mkdir()
+    (tmp_path / "binary.ini").write_bytes(bytes(range(128, 256)))
     (tmp_path / "bad.ini").write_text("[colmet-collector]\nbufer-size = 3\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -89,9 +89,9 @@ def test_a_wrong_command_line_is_one_line_that_names_the_option(argv, words):
     ("[colmet-x]\nsample-period = abc\n", ["sample-period = abc", "float"]),
     ("[colmet-x]\nsample-period = -1\n", ["sample-period -1", "above 0"]),
     ("[colmet-x]\nenable-RAPL = maybe\n", ["enable-RAPL = maybe", "yes or no"]),
-    ("no section\n", ["colmet.ini"]),
+    ("no section\n", ["colmet.ini", "no section headers", "; correct it"]),
     ("[colmet-x]\nzeromq-hwm = 1\nzeromq-hwm = 2\n", ["zeromq-hwm", "already exists"]),
-    (b"[colmet-x]\nroot = \xff\n", ["colmet.ini"]),
+    (b"[colmet-x]\nroot = \xff\n", ["colmet.ini: not text in UTF-8; give another"]),
 ])
 def test_a_wrong_file_is_one_line_that_names_file_and_key(config, text, words):
     got = fault("--config", config(text))
@@ -99,7 +99,7 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(config, text, words):
 
 
 def test_a_folder_is_no_configuration_file(tmp_path):
-    assert str(tmp_path) in fault("--config", str(tmp_path))
+    assert fault("--config", str(tmp_path)) == "--config %s: Is a directory; give another" % tmp_path
 
 
 def test_help_states_default_and_unit_and_leaves_hidden_options_out():

@@ -49,8 +49,10 @@ def test_cut_anywhere_it_is_whole_up_to_there(path):
         try:
             found, cut = blocks(path)
         except Unreadable as fault:
-            why = "ends within its head" if size >= len("colmet recording 1\n") else "is no recording of colmet-node"
-            assert str(fault) == "%s %s" % (path, why)
+            why = "no recording of colmet-node; name one that --record made"
+            if size >= len("colmet recording 1\n"):
+                why = "ends within its head; name another"
+            assert str(fault) == "--replay %s: %s" % (path, why)
             continue
         sizes.add((len(found), cut))
     assert sizes == {(0, False), (0, True), (1, False), (1, True), (2, False), (2, True)}
@@ -69,7 +71,7 @@ def test_another_version_is_refused_in_words(path):
     whole = open(path, "rb").read()
     with open(path, "wb") as file:
         file.write(whole.replace(b"colmet recording 1\n", b"colmet recording 2\n"))
-    with pytest.raises(Unreadable, match="of version 2, this colmet-node reads version 1; replay it with"):
+    with pytest.raises(Unreadable, match="^--replay .*: of version 2, this colmet-node reads version 1; replay"):
         Reader(path)
 
 
@@ -77,7 +79,7 @@ def test_another_version_is_refused_in_words(path):
                                      b"colmet recording 1\n" + struct.pack("<II", 2 ** 32 - 1, 0)])
 def test_what_is_no_recording_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(Unreadable, match="is no recording|ends within its head"):
+    with pytest.raises(Unreadable, match="no recording of colmet-node; name|ends within its head; name"):
         Reader(tmp_path / "file")
 
 

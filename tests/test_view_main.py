@@ -29,6 +29,7 @@ def test_every_command_that_is_listed_is_there():
         code, out, _ = colmet(command.name, "--help")
         assert code == 0 and out.startswith("usage: colmet " + command.name)
         assert colmet("help", command.name)[1] == out
+    assert colmet("help", "run", "ls")[1] == colmet("run", "--help")[1]
 
 
 @pytest.mark.parametrize("words, code, said", [

@@ -69,6 +69,8 @@ def open_store(settings):
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
+        except OSError as error:
+            raise Refused("--hdf5-filepath %s: %s; give another path" % (path, error.strerror)) from None
     try:
         names.remove_unfinished(os.path.realpath(path) if names.is_fixed(path) else path)
         return locked, Fixed(settings) if names.is_fixed(path) else Windows(settings)

@@ -59,7 +59,7 @@ class Child:
 
     def wait(self):
         """Wait until it is ready. Raises Refused."""
-        self._listen(START_LIMIT)
+        self._listen(START_LIMIT, tell=False)       # who waits tells of a refusal
         if self._refusal or not self._process:
             raise Refused(self._refusal or "the %s writer died when it started" % self.name)
 
@@ -103,7 +103,7 @@ class Child:
             self._process.kill()
             self._end()
 
-    def _listen(self, seconds):
+    def _listen(self, seconds, tell=True):
         """Take what it says; where nothing is waiting, wait for the first word for `seconds`."""
         try:
             while self._process and self._connection.poll(seconds):
@@ -111,7 +111,8 @@ class Child:
                 seconds = 0
                 if kind == "refused":
                     self._refusal = value
-                    log.error("%s", value)
+                    if tell:
+                        log.error("%s", value)
                 else:
                     self.position, self._pause = value, BACK_OFF[0]
         except (EOFError, ConnectionResetError):

@@ -160,8 +160,12 @@ def read_config(path, program, options):
     try:
         with open(path) as file:
             parser.read_file(file)
-    except (OSError, configparser.Error, UnicodeDecodeError) as error:
-        raise Usage("--config %s: %s" % (path, _one_line(error))) from None
+    except UnicodeDecodeError:
+        raise Usage("--config %s: not text in UTF-8; give another" % path) from None
+    except OSError as error:
+        raise Usage("--config %s: %s; give another" % (path, error.strerror)) from None
+    except configparser.Error as error:
+        raise Usage("--config %s: %s; correct it" % (path, " ".join(str(error).split()))) from None
     section = parser[program] if parser.has_section(program) else {}
     known = {option.key: option for option in options}
     values = {}
@@ -186,8 +190,3 @@ def _value(option, text, path):
     except (KeyError, ValueError):
         kind = "yes or no" if option.kind is bool else getattr(option.kind, "__name__", "value")
         raise Usage("--config %s: %s = %s: not a valid %s" % (path, option.key, text, kind)) from None
-
-
-def _one_line(error):
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split())

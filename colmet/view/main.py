@@ -43,7 +43,7 @@ def main(argv=None):
         print("colmet %s" % __version__)
         return 0
     if argv[:1] == ["help"] and argv[1:]:
-        argv = argv[1:] + ["--help"]
+        argv = [argv[1], "--help"]          # what `run` would start is not asked for its help
     if argv and argv[0] in PLAIN:
         print(help_text(), end="")
         return 0

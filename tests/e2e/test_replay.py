@@ -84,11 +84,14 @@ def test_texts_are_kept_as_the_kernel_gave_them(recording):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("--replay", "none"), "No such file or directory: 'none'"),
-    (("--replay", "."), ". has no recording; name the file"),
-    (("--replay", "old.colmet"), "old.colmet is a recording of version 7, this colmet-node reads version 1; replay"),
+    (("--replay", "none"), "--replay none: No such file or directory; give another"),
+    (("--replay", "."), "--replay .: has no recording; name the file"),
+    (("--replay", "old.colmet"), "--replay old.colmet: of version 7, this colmet-node reads version 1; replay"),
     (("--replay", "x", "--record", "y"), "leave out one of --record and --replay"),
-    (("--record", "file/kept"), "Not a directory: 'file/kept'")])
+    (("--replay", "file"), "--replay file: no recording of colmet-node; name one that --record made"),
+    (("--record", "file"), "--record file: File exists; give another"),
+    (("--record", "/proc/kept"), "--record /proc/kept: No such file or directory; give another"),
+    (("--record", "file/kept"), "--record file/kept: Not a directory; give another")])
 def test_what_cannot_be_is_one_line(tmp_path, running, words, said):
     (tmp_path / "file").write_text("")
     if "old.colmet" in words:

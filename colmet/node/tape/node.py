@@ -21,11 +21,14 @@ SENDING = ("zeromq_uri", "native_uri", "wire", "wire_timeout", "zeromq_hwm", "ze
 
 def begun(values, argv):
     """(`Taped`, the command line to go by) for a node that was asked to record or replay by `values`; from now on this
-    thread is on the tape. Raises Unreadable, OSError."""
-    if values.replay:
-        reader = Reader(values.replay)
-        return Taped(Player(reader), reader), reader.head["argv"]
-    return Taped(Recorder(values.record, values.record_size, argv)), argv
+    thread is on the tape. Raises Unreadable, OSError, whose texts name the option."""
+    option = "--replay %s" % values.replay if values.replay else "--record %s" % values.record
+    try:
+        reader = Reader(values.replay) if values.replay else None
+        tape = Player(reader) if reader else Recorder(values.record, values.record_size, argv)
+    except OSError as error:
+        raise OSError("%s: %s; give another" % (option, error.strerror)) from None
+    return Taped(tape, reader), reader.head["argv"] if reader else argv
 
 
 class Taped:

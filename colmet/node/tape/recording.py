@@ -78,14 +78,14 @@ class Reader:
         try:
             title = self._file.readline(100)
             if not title.startswith(_TITLE) or not title.endswith(b"\n"):
-                raise Unreadable("%s is no recording of colmet-node" % self.path)
+                raise Unreadable("--replay %s: no recording of colmet-node; name one that --record made" % self.path)
             if title[len(_TITLE):-1] != b"%d" % VERSION:
-                raise Unreadable("%s is a recording of version %s, this colmet-node reads version %d; replay it with "
-                                 "the release that made it" % (self.path, title[len(_TITLE):-1].decode("latin-1"),
+                raise Unreadable("--replay %s: of version %s, this colmet-node reads version %d; replay it with the "
+                                 "release that made it" % (self.path, title[len(_TITLE):-1].decode("latin-1"),
                                                                VERSION))
             self.head = self.block()
             if not isinstance(self.head, dict) or not isinstance(self.head.get("argv"), list):
-                raise Unreadable("%s ends within its head" % self.path)
+                raise Unreadable("--replay %s: ends within its head; name another" % self.path)
         except Unreadable:
             self.close()
             raise
@@ -117,6 +117,6 @@ def _only(path):
         return path
     found = sorted(path.glob("*" + SUFFIX))
     if len(found) != 1:
-        raise Unreadable("%s has %s; name the file" % (path, "%d recordings: %s" % (
+        raise Unreadable("--replay %s: has %s; name the file" % (path, "%d recordings: %s" % (
             len(found), ", ".join(each.name for each in found)) if found else "no recording"))
     return found[0]
