@@ -15,7 +15,8 @@ from conftest import CHECKOUT
 pytestmark = pytest.mark.slow       # each Python that runs the tests builds the helpers anyway
 
 HELPERS = ("lib_taskstats", "lib_files", "lib_account", "lib_perf_hw", "lib_rapl", "lib_ipmi")
-PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE")
+PACKAGED = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "AUTHORS", "LICENSE",
+            "lib.mk")
 ASK = """
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,10 +98,13 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     with tarfile.open(archive) as packed:
         inside = {name.partition("/")[2] for name in packed.getnames()}
     run("tar", "-xzf", archive, "-C", tmp_path)
+    unpacked = archive.with_name(archive.name[:-len(".tar.gz")])
     needed = {str(path.relative_to(source)) for helper in HELPERS for path in (source / helper).iterdir()}
     assert needed - inside == set()
+    for helper in HELPERS if shutil.which("make") else ():
+        run("make", "-C", unpacked / helper)
     wheel = "import sys; from setuptools import build_meta as b; b.build_wheel(sys.argv[1])"
-    run(sys.executable, "-c", wheel, tmp_path, cwd=archive.with_name(archive.name[:-len(".tar.gz")]))
+    run(sys.executable, "-c", wheel, tmp_path, cwd=unpacked)
     [built] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
     helpers = {name.split("/")[-1].split(".")[0] for name in names if name.endswith(".so")}
