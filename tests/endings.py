@@ -13,7 +13,8 @@ from colmet.node.counters import Counters
 from colmet.node.ending import COUNTED, Ending
 from colmet.node.history import History
 from colmet.node.job import Cgroup, Job, directory_key
-from loads import Process, wait_for
+from e2e.programs import wait_for
+from loads import Process
 
 HERE = Path("/")
 TICK = 10 * MS          # the longest that a kernel has

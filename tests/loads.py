@@ -1,21 +1,13 @@
-"""Processes of known load, for the tests that find the load back: this file is also the program that makes it.
-
-    python loads.py FOLDER SECONDS PAGES WRITE READ THREADS
-
-burns SECONDS of CPU time in each of THREADS threads, touches PAGES new pages, writes WRITE bytes to a file in FOLDER
-and reads READ bytes of it, says "ready" and sleeps until its standard input is closed.
-"""
+"""Processes of known load, for the tests that find the load back, and what else tests want of processes."""
 import gc
-import mmap
 import os
 import subprocess
 import sys
-import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
-PIECE = 1 << 16     # bytes of each call of read(2) and write(2)
+from e2e import workload
+from e2e.programs import wait_for
 
 
 class Process:
@@ -53,8 +45,10 @@ class Process:
 
 @contextmanager
 def load(folder, seconds=0.0, pages=0, write=0, read=0, threads=1):
-    """A Process that has done this and sleeps; it ends with the block, and `usage` is what wait4(2) then said."""
-    command = [sys.executable, "-S", __file__, str(folder)] + [str(n) for n in (seconds, pages, write, read, threads)]
+    """A Process that did this (``e2e/workload.py``), each thread for `seconds`, and sleeps; it ends with the block,
+    and `usage` is what wait4(2) then said."""
+    words = (folder, seconds * threads, 0, write, read, pages, threads)
+    command = [sys.executable, "-S", workload.__file__] + [str(word) for word in words]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert child.stdout.readline() == b"ready\n"
@@ -67,14 +61,6 @@ def load(folder, seconds=0.0, pages=0, write=0, read=0, threads=1):
         child.returncode = status
         child.stdout.close()
     process.usage = usage
-
-
-def wait_for(condition, seconds, what):
-    """Returns when `condition()` is true; fails after `seconds`, naming `what` did not happen."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "after %s s still no %s" % (seconds, what)
-        time.sleep(0.01)
 
 
 def executable(path, text):
@@ -95,48 +81,3 @@ def gone():
     child = subprocess.Popen(["true"])
     child.wait()
     return child.pid
-
-
-def _burn(seconds, burned, done):
-    while time.thread_time() < seconds:
-        pass
-    burned.release()
-    done.wait()
-
-
-def _work(folder, pages, write, read):
-    if pages:
-        memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
-        for page in range(pages):
-            memory[page * mmap.PAGESIZE] = 1
-        memory.close()
-    fd = os.open(os.path.join(folder, "load.%d" % os.getpid()), os.O_RDWR | os.O_CREAT, 0o600)
-    for start in range(0, write, PIECE):
-        os.write(fd, bytes(min(PIECE, write - start)))
-    os.fsync(fd)
-    for start in range(0, read, PIECE):
-        os.pread(fd, min(PIECE, read - start), start)
-    os.close(fd)
-
-
-def main(folder, seconds, pages, write, read, threads):
-    """Do it, say so, sleep."""
-    burned, done = threading.Semaphore(0), threading.Event()
-    others = [threading.Thread(target=_burn, args=(float(seconds), burned, done)) for _ in range(int(threads) - 1)]
-    for other in others:
-        other.start()
-    _work(folder, int(pages), int(write), int(read))
-    while time.process_time() < float(seconds) * int(threads):
-        pass
-    for other in others:
-        burned.acquire()
-    os.write(1, b"ready\n")
-    sys.stdin.buffer.read()
-    done.set()
-    for other in others:
-        other.join()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

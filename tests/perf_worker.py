@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from loads import Process, wait_for
+from e2e.programs import wait_for
+from loads import Process
 
 TICK = 10 ** 9 // os.sysconf("SC_CLK_TCK")      # ns
 

@@ -18,7 +18,7 @@ from colmet.node.checks.rights import CAPABILITIES
 from colmet.node.clock import SECOND
 from colmet.node.settings import settings
 from checkout import CHECKOUT
-from loads import wait_for
+from e2e.programs import wait_for
 
 V1_MOUNTS = ("30 1 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
              "31 1 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n")

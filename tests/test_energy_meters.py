@@ -6,9 +6,9 @@ import pytest
 import power_tree
 from colmet.node.backends import Unavailable
 from colmet.node.energy.meters import DRAM, GPU, PACKAGE, WHOLE, Part, opened
+from e2e.programs import wait_for
 from energy_tree import Powercap
 from gpu_machine import Job, intel, opens, process, put
-from loads import wait_for
 
 PATIENCE = 60
 CARD = "sys/class/drm/card2/device/hwmon/hwmon2/energy1_input"

@@ -1,8 +1,8 @@
 """Energy of GPUs for those who split that of the node: from the reading of another, or from a thread of its own."""
 from types import SimpleNamespace
 
+from e2e.programs import wait_for
 from gpu_machine import Job, backend, intel, nvidia, process, put
-from loads import wait_for
 
 from colmet.node.clock import SECOND
 from colmet.node.energy import meters

@@ -13,7 +13,8 @@ from colmet.common.metrics.jobproc import TABLE
 from colmet.common.schema import MISSING
 from colmet.node import compiled
 from colmet.node.backends import Unavailable, jobproc
-from loads import descriptors, gone, load, wait_for
+from e2e.programs import wait_for
+from loads import descriptors, gone, load
 
 VM = Path(__file__).parent / "fixtures" / "vm-x86_64-6.18"
 NAMES = [metric.name for metric in TABLE.metrics]

@@ -10,7 +10,7 @@ from colmet.node import sources
 from colmet.node.backends import NAMES, load
 from colmet.node.counters import Counters
 from colmet.node.settings import settings
-from loads import wait_for
+from e2e.programs import wait_for
 
 OPENING = {"open", "listdir", "scandir", "stat"}
 SENSORS = 1 + large_machine.SOCKETS * (1 + large_machine.CORES) + large_machine.DISKS + large_machine.MEMORY \

@@ -12,7 +12,7 @@ from colmet.common.mounts import Mount
 from colmet.node.job import Job
 from colmet.node.perf.counters import Counters, directory
 from colmet.node.perf.events import find
-from loads import wait_for
+from e2e.programs import wait_for
 from perf_worker import TICK, Worker, lost
 
 pytestmark = pytest.mark.slow       # the kernel's and the C helper's work is alike on each Python

@@ -9,7 +9,7 @@ from colmet.node.clock import SECOND
 from colmet.node.power.late import MISSED, Late
 from colmet.node.power.reading import Reading, Silent
 from colmet.node.source import OLDEST
-from loads import wait_for
+from e2e.programs import wait_for
 
 
 class Hanging:

@@ -8,8 +8,8 @@ from colmet.node.backends import Unavailable, power
 from colmet.node.power.redfish import LONGEST, MOST_CHASSIS, UJ_OF_KWH, Redfish, control, environment, link
 from colmet.node.power.reading import Silent
 from colmet.node.settings import settings
+from e2e.programs import wait_for
 from elastic.certificates import Authority
-from loads import wait_for
 from power_tree import Cray, close, meters, options
 from redfish_bmc import PASSWORD, ROOT, USER, RedfishBmc, at, members, new, old
 
