@@ -36,11 +36,21 @@ def pytest_configure(config):
         config.addinivalue_line("markers", "%s: %s" % (name, meaning))
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Where nothing slow is wanted, what is slow by its place need not be read."""
+    return slow_by_place(collection_path) and config.option.markexpr == "not slow" or None
+
+
+def slow_by_place(path):
+    """Whether the tests in the file `path` are slow for they are in e2e/."""
+    return path.parent.name == "e2e" and path.suffix == ".py" and path.name not in EVERYWHERE
+
+
 @pytest.hookimpl(tryfirst=True)         # before -m chooses by marker
 def pytest_collection_modifyitems(items):
     """Skip, by name, what this run or this user cannot do; mark what takes long."""
     for item in items:
-        if item.path.parent.name == "e2e" and item.path.name not in EVERYWHERE:
+        if slow_by_place(item.path):
             item.add_marker("slow")
         if item.get_closest_marker("system") and os.environ.get("SYSTEM") != "1":
             item.add_marker(pytest.mark.skip(reason="needs SYSTEM=1: %s" % MARKERS["system"]))

@@ -46,15 +46,24 @@ def test_every_command_that_is_listed_is_there():
     (["run", "./no/such/file"], 127, "colmet run: ./no/such/file: no such command"),
     (["run", "/etc/passwd"], 126, "colmet run: /etc/passwd: not executable"),
     (["run", "/etc"], 126, "colmet run: /etc: not executable"),
-    (["run", "-o", "/no/such/x.hdf5", "true"], 125, "-o /no/such/x.hdf5: no directory /no/such; make it"),
     (["attach"], 2, "colmet attach: the following arguments are required: PID|CGROUP"),
     (["attach", "4194305"], 1, "colmet attach: no process 4194305"),
     (["attach", "/etc"], 1, "colmet attach: /etc: not a cgroup"),
     (["attach", "no_such_9"], 1, "colmet attach: no_such_9: neither a process id nor a cgroup here"),
     (["attach", "--for", "-1", "1"], 2, "colmet attach: --for -1.0: must be above 0 (s)"),
 ])
-def test_what_is_wrong_is_said_in_one_line(words, code, said):
-    got, out, err = colmet(*words)
+def test_what_is_wrong_is_said_in_one_line(words, code, said, capfd):
+    got = main.main(words)
+    out, err = capfd.readouterr()
     assert (got, out) == (code, "") and said in err
     assert not words or len(err.splitlines()) <= 2
-    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words, code, said", [
+    ([], 2, "usage: colmet COMMAND"), (["rnu"], 2, "did you mean `colmet run`?"),
+    (["run", "-o", "/no/such/x.hdf5", "true"], 125, "-o /no/such/x.hdf5: no directory /no/such; make it"),
+    (["attach", "/etc"], 1, "colmet attach: /etc: not a cgroup")])
+def test_the_program_ends_with_that_code(words, code, said):
+    got, out, err = colmet(*words)
+    assert (got, out) == (code, "") and said in err and "Traceback" not in err
+    assert not words or len(err.splitlines()) <= 2
