@@ -1,9 +1,27 @@
 """What is in the HDF5 files that a collector wrote, read with h5py."""
+import os
+import signal
+import time
 from pathlib import Path
 
 import h5py
 
+from programs import wait_for
+
 MISSING = -2 ** 63
+PATIENCE = 60       # s
+LOOK = 0.2          # s between two looks for what is to be stored
+
+
+def wait_until(collector, condition, what):
+    """As `wait_for`, of what is in the files of `collector` (a `Program`): it is told again and again to store what it
+    has (SIGHUP), which by itself it does every few seconds."""
+    def stored():
+        if "limits " in collector.errors():     # the last of what it says at its start: it takes signals
+            os.kill(collector.pid, signal.SIGHUP)
+        time.sleep(LOOK)
+        return condition()
+    wait_for(stored, PATIENCE, what)
 
 
 def files(folder, pattern="*.hdf5"):

@@ -90,7 +90,8 @@ def test_what_is_there_is_measured_and_what_is_not_is_named_once(user, start, ur
                 assert reasons == []
             else:
                 assert len(reasons) == 1 and "; " in reasons[0], (name, reasons)      # why; what helps
-    wait_for(lambda: path.exists() and all(tables & made(path) for tables in measured), PATIENCE, "row of each source")
+    stored.wait_until(collector, lambda: path.exists() and all(tables & made(path) for tables in measured),
+                      "row of each source")
     assert node.stop() == 0 and collector.stop() == 0
     assert "Traceback" not in node.errors() and "jobprocstats_default" in made(path) <= set(TABLES)
 

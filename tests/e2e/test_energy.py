@@ -11,6 +11,7 @@ from colmet.common.metrics import TABLES
 from collectors import Old
 from energy_tree import RANGE, Powercap, power_pmu
 from programs import Program, wait_for
+from stored import wait_until
 
 pytest_plugins = ("harness",)
 PATIENCE = 60
@@ -43,9 +44,9 @@ def test_what_the_zones_used_is_in_the_file(uri, start, tmp_path):
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path)
     node = start("node", "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root", tree.root, "--enable-RAPL",
                  *OTHERS)
-    wait_for(lambda: energy(path, "package-0") == 0, PATIENCE, "first row")
+    wait_until(collector, lambda: energy(path, "package-0") == 0, "first row")
     tree.use(package_0=1234.5, package_0__dram=20, package_1=3)
-    wait_for(lambda: energy(path, "package-0") == 1234500000, PATIENCE, "energy of package-0")
+    wait_until(collector, lambda: energy(path, "package-0") == 1234500000, "energy of package-0")
     assert node.stop() == 0 and collector.stop() == 0
     rows = last(path, "rapl")
     assert {zone: int(row["energy"]) for zone, row in rows.items()} == {
@@ -91,7 +92,7 @@ def test_the_pmu_stands_in_for_powercap(uri, start, tmp_path):
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path)
     node = start("node", "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root", tmp_path / "machine",
                  "--enable-RAPL", *OTHERS)
-    wait_for(lambda: (energy(path, "package-0") or 0) > 10 ** 6, PATIENCE, "energy")
+    wait_until(collector, lambda: (energy(path, "package-0") or 0) > 10 ** 6, "energy")
     assert node.stop() == 0 and collector.stop() == 0
     assert "rapl (perf)" in node.errors() and "rapl by powercap: no RAPL zone in " in node.errors()
 

@@ -9,7 +9,7 @@ from colmet.common.metrics import TABLES
 from collectors import Old
 from mounts_tree import Machine, busy, gpfs_line, swap
 from programs import Program, wait_for
-from stored import rows
+from stored import rows, wait_until
 
 pytest_plugins = ("harness",)
 PATIENCE = 60
@@ -44,9 +44,9 @@ def test_what_is_moved_is_in_the_file(machine, uri, start, tmp_path):
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
     node = start("node", "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root", machine.root,
                  "--enable-filesystem", "--enable-lustre", "--lustre-prefix", "scratch", *OTHERS)
-    wait_for(lambda: last(path, "gpfs:/gpfs", "bytes_written") == 88, PATIENCE, "rows of GPFS")
+    wait_until(collector, lambda: last(path, "gpfs:/gpfs", "bytes_written") == 88, "rows of GPFS")
     machine.lustre("scratch-ffff88017d1b6800", read=(4, 3000000), write=(5, 10 ** 13), open=8, close=6, getattr=4)
-    wait_for(lambda: last(path, "lustre:/scratch", "bytes_read") == 3000000, PATIENCE, "the new values")
+    wait_until(collector, lambda: last(path, "lustre:/scratch", "bytes_read") == 3000000, "the new values")
     assert node.stop() == 0 and collector.stop() == 0
     lustre, nfs, gpfs = (stored(path, mount)[-1] for mount in ("lustre:/scratch", "nfs:/users", "gpfs:/gpfs"))
     assert [int(lustre[name]) for name in ("reads", "writes", "bytes_written", "opens", "metadata", "requests")] == [

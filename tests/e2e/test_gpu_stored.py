@@ -9,7 +9,7 @@ from colmet.common.metrics import TABLES
 from collectors import Old
 from gpu_machine import amd, nvidia, opens, process, put
 from programs import Program, wait_for
-from stored import rows
+from stored import rows, wait_until
 
 pytest_plugins = ("harness", "gpu_stub")
 PATIENCE = 60
@@ -47,13 +47,13 @@ def test_what_the_driver_says_is_in_the_file(machine, stub, uri, start, tmp_path
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
     node = start("node", "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root", machine, "--enable-gpu",
                  "--enable-nvidia", "-p", "70", "-p", "71", "-p", "72", *OTHERS)
-    wait_for(lambda: stored(path, "70", "nvidia0") and stored(path, "72", "card4"), PATIENCE, "first rows")
+    wait_until(collector, lambda: stored(path, "70", "nvidia0") and stored(path, "72", "card4"), "first rows")
     stub.lines[0][1].update(sm=41, energy=15000, power=200500)
     stub.lines[1][1].update(error=15)
     stub.write()
     put(machine / "sys/class/drm/card4/device/gpu_busy_percent", 99)
-    wait_for(lambda: stored(path, "70", "nvidia0")[-1]["utilization"] == 41
-             and stored(path, "0", "card4")[-1]["utilization"] == 99, PATIENCE, "the new values")
+    wait_until(collector, lambda: stored(path, "70", "nvidia0")[-1]["utilization"] == 41
+             and stored(path, "0", "card4")[-1]["utilization"] == 99, "the new values")
     assert node.stop() == 0 and collector.stop() == 0
     first, last = (stored(path, "70", "nvidia0")[place] for place in (0, -1))
     assert (first["utilization"], last["power"], last["processes"], last["used"]) == (87, 200.5, 1, 1)

@@ -14,7 +14,7 @@ from collectors import Old
 from fabric import PROGRAMS, fabric
 from network_tree import GOLDEN, TRAFFIC, Network
 from programs import Program, wait_for
-from stored import MISSING, rows
+from stored import MISSING, rows, wait_until
 from wires import FAR, NEAR, wire
 
 pytest_plugins = ("harness",)
@@ -32,7 +32,8 @@ def _machine(tmp_path):
 
 @pytest.fixture(name="measured")
 def _measured(uri, start, tmp_path):
-    """measured(root, options...) starts both programs; (the file, a function that ends them and returns the node)."""
+    """measured(root, options...) starts both programs; (the file, the collector, a function that ends both and returns
+    the node)."""
     def run(root, *options):
         path = tmp_path / "jobs.hdf5"
         collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
@@ -41,7 +42,7 @@ def _measured(uri, start, tmp_path):
         def end():
             assert node.stop() == 0 and collector.stop() == 0
             return node
-        return path, end
+        return path, collector, end
     return run
 
 
@@ -57,15 +58,15 @@ def traffic(path, port):
 
 
 def test_what_the_ports_count_is_in_the_file(machine, measured):
-    path, end = measured(machine.root, "--enable-network", "--enable-infiniband")
-    wait_for(lambda: traffic(path, "mlx5_0/1") == [0] * 4, PATIENCE, "first row")
+    path, collector, end = measured(machine.root, "--enable-network", "--enable-infiniband")
+    wait_until(collector, lambda: traffic(path, "mlx5_0/1") == [0] * 4, "first row")
     machine.adapter("mlx5_0", GOLDEN[0] + 250, GOLDEN[1] + 1000, GOLDEN[2] + 7, GOLDEN[3] + 8)
     machine.interface("eth0", 10 ** 12, 3, 4, 5, carrier=0)
     machine.interface("ib0", "N/A", 2, 3, 4, kind="32")
-    wait_for(lambda: traffic(path, "mlx5_0/1") == [1000, 4000, 7, 8], PATIENCE, "the new values")
-    wait_for(lambda: traffic(path, "ib0")[0] == MISSING, PATIENCE, "what is missing")
+    wait_until(collector, lambda: traffic(path, "mlx5_0/1") == [1000, 4000, 7, 8], "the new values")
+    wait_until(collector, lambda: traffic(path, "ib0")[0] == MISSING, "what is missing")
     shutil.rmtree(machine.classes / "infiniband" / "mlx5_0")
-    wait_for(lambda: rows(path, "0", NAME)[-1]["portRcvPkts"] == -1, PATIENCE, "the loss of the adapter")
+    wait_until(collector, lambda: rows(path, "0", NAME)[-1]["portRcvPkts"] == -1, "the loss of the adapter")
     node = end()
     assert traffic(path, "eth0") == [10 ** 12 - 1, 1, 1, 1] and traffic(path, "ib0")[1:] == [0, 0, 0]
     assert (stored(path, "eth0")[0]["up"], stored(path, "eth0")[-1]["up"]) == (1, 0)
@@ -90,15 +91,15 @@ def test_a_wire_that_carries_a_known_number_of_bytes(measured, tmp_path):
     if not shutil.which("ip"):
         pytest.skip("needs ip: apt install iproute2")
     with wire(tmp_path / "machine") as ends:
-        path, end = measured(ends.root, "--enable-network", "--network-interface", "wire?")
-        wait_for(lambda: traffic(path, FAR), PATIENCE, "first row")
+        path, collector, end = measured(ends.root, "--enable-network", "--network-interface", "wire?")
+        wait_until(collector, lambda: traffic(path, FAR), "first row")
         ends.send(1000, 1514)
         ends.send(7, 60)
-        wait_for(lambda: traffic(path, FAR)[1], PATIENCE, "what came")
+        wait_until(collector, lambda: traffic(path, FAR)[1], "what came")
         ends.send(1, 1000)
         total = 1000 * 1514 + 7 * 60 + 1000
-        wait_for(lambda: traffic(path, NEAR) == [total, 0, 1008, 0], PATIENCE, "all that was sent")
-        wait_for(lambda: traffic(path, FAR) == [0, total, 0, 1008], PATIENCE, "all that came")
+        wait_until(collector, lambda: traffic(path, NEAR) == [total, 0, 1008, 0], "all that was sent")
+        wait_until(collector, lambda: traffic(path, FAR) == [0, total, 0, 1008], "all that came")
         end()
         assert {(row["up"], row["summed"], row["receive_errors"]) for row in stored(path, FAR)} == {(1, 0, 0)}
         assert not stored(path, "lo")
@@ -166,7 +167,7 @@ def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
 
 def test_ethernet_alone_has_no_record_of_0_6_and_that_is_said(machine, measured):
     shutil.rmtree(machine.classes / "infiniband")
-    path, end = measured(machine.root, "--enable-network", "--enable-infiniband")
-    wait_for(lambda: traffic(path, "eth0"), PATIENCE, "first row")
+    path, collector, end = measured(machine.root, "--enable-network", "--enable-infiniband")
+    wait_until(collector, lambda: traffic(path, "eth0"), "first row")
     node = end()
     assert not rows(path, "0", NAME) and NAME + ": Ethernet does not tell of it" in node.errors()

@@ -9,7 +9,7 @@ import perf_jobs
 from collectors import Old
 from perf_worker import TICK, lost
 from programs import wait_for
-from stored import rows
+from stored import rows, wait_until
 
 pytest_plugins = ("harness",)
 PATIENCE = 60
@@ -43,13 +43,13 @@ def test_what_a_job_did_is_in_the_file_to_the_last_fault(root, uri, start, tmp_p
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
     with perf_jobs.working(root, "alice_11") as (_, worker):
         node = start("node", "--zeromq-uri", uri, "--wire", "native", *asked(root, *COUNTERS))
-        wait_for(lambda: stored(path, "page_faults"), PATIENCE, "first row")
+        wait_until(collector, lambda: stored(path, "page_faults"), "first row")
         first, told = stored(path, "page_faults")[0], worker.faults()
         worker.work(pages=2500, seconds=0.3)
         grown = worker.faults() - told
         usage = worker.end()
         root.remove("alice_11")
-        wait_for(lambda: stored(path, "page_faults")[-1] - first >= grown, PATIENCE, "last row")
+        wait_until(collector, lambda: stored(path, "page_faults")[-1] - first >= grown, "last row")
         assert node.stop() == 0 and collector.stop() == 0
     faults, clock = stored(path, "page_faults"), stored(path, "task_clock")
     assert faults == sorted(faults) and clock == sorted(clock)

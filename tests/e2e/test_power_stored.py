@@ -10,7 +10,7 @@ from colmet.common.metrics import TABLES
 from collectors import Old
 from power_tree import NAME_06, Cray, meter
 from programs import Program, wait_for
-from stored import MISSING, rows
+from stored import MISSING, rows, wait_until
 
 pytest_plugins = ("harness", "ipmi_bmc")
 PATIENCE = 60
@@ -41,12 +41,12 @@ def test_what_the_meters_say_is_in_the_file(bmc, both):
     cray = Cray(bmc.root, fresh=False)
     meter(bmc.root)
     node, collector, path = both(*ASKED_BY_BOTH)
-    wait_for(lambda: stored(path, "ipmi0"), PATIENCE, "first row")
+    wait_until(collector, lambda: stored(path, "ipmi0"), "first row")
     bmc.say("watts 512")
     cray.put(power="600 W", energy="14218892 J")
-    wait_for(lambda: 512 in stored(path, "ipmi0") and 600 in stored(path, "cray/node"), PATIENCE, "the new values")
+    wait_until(collector, lambda: 512 in stored(path, "ipmi0") and 600 in stored(path, "cray/node"), "the new values")
     bmc.say("code 192")
-    wait_for(lambda: stored(path, "ipmi0")[-1] != stored(path, "ipmi0")[-1], PATIENCE, "a missing value")   # NaN
+    wait_until(collector, lambda: stored(path, "ipmi0")[-1] != stored(path, "ipmi0")[-1], "a missing value")   # NaN
     assert node.stop() == 0 and collector.stop() == 0
     assert {value for value in stored(path, "ipmi0") if value == value} == {345, 512}
     assert set(stored(path, "cray/node")) == {187, 600}
@@ -84,7 +84,7 @@ def test_a_bmc_that_hangs_keeps_no_other_source_and_no_end_waiting(bmc, both):
     """While a request waits for its answer, many ticks are made: none waits with it."""
     Cray(bmc.root, fresh=False)
     node, collector, path = both(*ASKED_BY_BOTH)
-    wait_for(lambda: 345 in stored(path, "ipmi0"), PATIENCE, "first row")
+    wait_until(collector, lambda: 345 in stored(path, "ipmi0"), "first row")
     bmc.say("hang")
     before = bmc.asked()
     wait_for(lambda: bmc.asked() > before, PATIENCE, "a request")
@@ -97,7 +97,7 @@ def test_a_bmc_that_hangs_keeps_no_other_source_and_no_end_waiting(bmc, both):
 
 def test_an_explicit_command_goes_first_and_both_are_in_the_table(both):
     node, collector, path = both(*ASKED_BY_BOTH, "--ipmipower-cmd", "echo", "System : 77 W")
-    wait_for(lambda: 77 in stored(path, "ipmipower-cmd") and 345 in stored(path, "ipmi0"), PATIENCE, "both")
+    wait_until(collector, lambda: 77 in stored(path, "ipmipower-cmd") and 345 in stored(path, "ipmi0"), "both")
     assert node.stop() == 0 and collector.stop() == 0
     assert {row["average_power_consumption"] for row in rows(path, "0", NAME_06)} <= {77, -1}
     assert "power (ipmipower-cmd, ipmi)" in node.errors()

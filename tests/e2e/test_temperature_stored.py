@@ -10,7 +10,7 @@ from colmet.common.metrics import TABLES
 from collectors import Old
 from heat_tree import server, write
 from programs import Program, wait_for
-from stored import rows
+from stored import rows, wait_until
 
 pytest_plugins = ("harness",)
 PATIENCE = 60
@@ -35,12 +35,12 @@ def test_what_the_sensors_say_is_in_the_file(machine, uri, start, tmp_path):
     collector = start("collector", "--zeromq-bind-uri", uri, "--hdf5-filepath", path, "-s", "0.2")
     node = start("node", "--zeromq-uri", uri, "--wire", "native", "-s", "0.2", "--root", machine,
                  "--enable-temperature", *OTHERS)
-    wait_for(lambda: 36.85 in stored(path, disk), PATIENCE, "first row")
+    wait_until(collector, lambda: 36.85 in stored(path, disk), "first row")
     write(machine / "sys/class/hwmon/hwmon2/temp1_input", -1250)
     write(machine / "sys/class/thermal/thermal_zone1/temp", 99900)
     write(machine / "sys/class/hwmon/hwmon3/temp1_input", "N/A")
     memory = "jc42-0000:00:1f.4-0018/temp1"
-    wait_for(lambda: -1.25 in stored(path, disk) and stored(path, memory)[-1] != -0.5, PATIENCE, "the new values")
+    wait_until(collector, lambda: -1.25 in stored(path, disk) and stored(path, memory)[-1] != -0.5, "the new values")
     assert node.stop() == 0 and collector.stop() == 0
     assert set(stored(path, disk)) == {36.85, -1.25} and stored(path, memory)[0] == -0.5
     assert stored(path, memory)[-1] != stored(path, memory)[-1]         # NaN
