@@ -102,7 +102,7 @@ def test_the_source_package_holds_what_the_helpers_are_built_from(source, tmp_pa
     needed = {str(path.relative_to(source)) for helper in HELPERS for path in (source / helper).iterdir()}
     assert needed - inside == set()
     for helper in HELPERS if shutil.which("make") else ():
-        run("make", "-C", unpacked / helper)
+        run("make", "-n", "-C", unpacked / helper, "all", "test")
     wheel = "import sys; from setuptools import build_meta as b; b.build_wheel(sys.argv[1])"
     run(sys.executable, "-c", wheel, tmp_path, cwd=unpacked)
     [built] = tmp_path.glob("*.whl")

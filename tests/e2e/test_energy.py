@@ -100,7 +100,7 @@ def test_the_pmu_stands_in_for_powercap(uri, start, tmp_path):
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     (tmp_path / "machine" / "proc").mkdir(parents=True)
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", "--enable-RAPL", *OTHERS,
-                 env=dict(os.environ, LIB_RAPL_PATH="/usr/lib/lib_rapl.so"))
+                 "--zeromq-linger", "0", env=dict(os.environ, LIB_RAPL_PATH="/usr/lib/lib_rapl.so"))
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     said = node.errors()

@@ -118,7 +118,7 @@ def test_check_tells_of_what_is_mounted(machine, running, tmp_path):
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     Machine(tmp_path / "machine")
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", "--enable-filesystem",
-                 "--enable-lustre", *OTHERS)
+                 "--enable-lustre", *OTHERS, "--zeromq-linger", "0")
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert node.errors().count("no Lustre client in ") == 1

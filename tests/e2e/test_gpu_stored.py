@@ -116,7 +116,7 @@ def test_check_tells_of_the_gpus_and_asks_no_driver(machine, stub, running, tmp_
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     (tmp_path / "machine" / "proc").mkdir(parents=True)
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", "--enable-nvidia",
-                 "--enable-gpu", *OTHERS)
+                 "--enable-gpu", *OTHERS, "--zeromq-linger", "0")
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert node.errors().count("modprobe nvidia, or modprobe its driver") == 1

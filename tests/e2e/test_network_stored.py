@@ -159,7 +159,7 @@ def test_check_tells_of_the_ports(machine, running, tmp_path):
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     (tmp_path / "machine" / "proc").mkdir(parents=True)
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", "--enable-infiniband",
-                 *OTHERS)
+                 *OTHERS, "--zeromq-linger", "0")
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert node.errors().count("load the driver of the adapter, such as mlx5_ib or hfi1") == 1

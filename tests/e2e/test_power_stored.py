@@ -119,7 +119,7 @@ def test_check_tells_of_the_meters(bmc, running, tmp_path):
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     (tmp_path / "machine" / "proc").mkdir(parents=True)
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", *ASKED_BY_BOTH, *OTHERS,
-                 "--ipmipower-cmd", "no-such-tool")
+                 "--zeromq-linger", "0", "--ipmipower-cmd", "no-such-tool")
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert len(re.findall("no meter of power: .*modprobe ipmi_si ipmi_devintf", node.errors())) == 1

@@ -101,7 +101,7 @@ def test_check_tells_of_the_sensors_and_writes_nothing(machine, running, tmp_pat
 def test_what_is_not_there_is_said_once_with_what_helps(uri, start, tmp_path):
     (tmp_path / "machine" / "proc").mkdir(parents=True)
     node = start("node", "--zeromq-uri", uri, "-s", "0.2", "--root", tmp_path / "machine", "--enable-temperature",
-                 *OTHERS)
+                 *OTHERS, "--zeromq-linger", "0")
     wait_for(lambda: "sends to" in node.errors(), PATIENCE, "start lines")
     assert node.stop() == 0
     assert node.errors().count("load the driver of the sensors, such as coretemp, k10temp or nvme") == 1
