@@ -92,6 +92,16 @@ def test_a_program_that_hangs_delays_nothing_and_is_ended_with_its_children(tmp_
     wait_for(lambda: not any(map(alive, first + list(map(int, pids.read_text().split())))), 60, "the end of all")
 
 
+def test_what_ends_with_the_node_is_no_fault(tmp_path, caplog):
+    runs, command = tmp_path / "runs", Command(seconds=600)
+    Machine(tmp_path).gpfs("touch %s; exec sleep 600\n" % runs)
+    asked = Asked([gpfs.Monitor(tmp_path, command)], command)
+    wait_for(lambda: asked.latest([Mount("gpfs", 1, "/gpfs", "/", (), "work")]) == [] and runs.exists(), 60, "the start")
+    asked.stop()
+    wait_for(lambda: "filesystem" not in [each.name for each in threading.enumerate()], 60, "the end of the thread")
+    assert told(caplog) == []
+
+
 def test_the_end_of_the_node_ends_what_is_asked(tmp_path):
     pids, command = tmp_path / "pids", Command(seconds=600)
     path, ends = tmp_path / "hangs", []

@@ -29,8 +29,9 @@ class Asked:
                 try:
                     found += monitor.ask(mounts)
                 except Failed as reason:
-                    self._faults.add(monitor.kind, "%s: %s; its file systems are missing until it answers"
-                                     % (monitor.kind, reason))
+                    if not self._command.stopped:       # its end with the node is no fault
+                        self._faults.add(monitor.kind, "%s: %s; its file systems are missing until it answers"
+                                         % (monitor.kind, reason))
         return {"": found}
 
     def stop(self):

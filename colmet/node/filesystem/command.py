@@ -15,11 +15,12 @@ class Failed(Exception):
 
 
 class Command:
-    """Runs programs one at a time, each for at most `seconds`; `stop`, from another thread, ends the one that runs."""
+    """Runs programs one at a time, each for at most `seconds`; `stop`, from another thread, ends the one that runs,
+    and from then on it is `stopped`."""
 
     def __init__(self, seconds=10):
         self._seconds, self._lock = seconds, threading.Lock()
-        self._running, self._stopped = None, False
+        self._running, self.stopped = None, False
 
     def ask(self, words, question=b""):
         """What the program `words` writes to its output, given `question` (bytes: a line, that a pipe holds). Raises
@@ -32,7 +33,7 @@ class Command:
         with self._lock:                # not before: the start itself may hang
             self._running = process
         try:
-            if self._stopped:
+            if self.stopped:
                 raise Failed("the node ends")
             return self._answer(process, question)
         finally:
@@ -41,7 +42,7 @@ class Command:
 
     def stop(self):
         """End the program that runs; none is run from now on."""
-        self._stopped = True
+        self.stopped = True
         self._end()
 
     def _answer(self, process, question):
