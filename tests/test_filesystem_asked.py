@@ -96,7 +96,8 @@ def test_what_ends_with_the_node_is_no_fault(tmp_path, caplog):
     runs, command = tmp_path / "runs", Command(seconds=600)
     Machine(tmp_path).gpfs("touch %s; exec sleep 600\n" % runs)
     asked = Asked([gpfs.Monitor(tmp_path, command)], command)
-    wait_for(lambda: asked.latest([Mount("gpfs", 1, "/gpfs", "/", (), "work")]) == [] and runs.exists(), 60, "the start")
+    mounts = [Mount("gpfs", 1, "/gpfs", "/", (), "work")]
+    wait_for(lambda: asked.latest(mounts) == [] and runs.exists(), 60, "the start")
     asked.stop()
     wait_for(lambda: "filesystem" not in [each.name for each in threading.enumerate()], 60, "the end of the thread")
     assert told(caplog) == []
