@@ -10,7 +10,36 @@ from colmet.common.metrics import TABLES
 BY_FINGERPRINT = {table.fingerprint: table for table in TABLES.values()}
 
 
-class Native:
+class Sink:
+    """A socket of `kind` on `uri`, all of whose messages, as lists of frames, are given to `take`."""
+
+    def __init__(self, kind, uri):
+        self._context = zmq.Context()
+        self._socket = self._context.socket(kind)
+        self._socket.linger = 0
+        self._socket.bind(uri)
+
+    def serve(self, until, seconds=60, what="what the test waits for"):
+        """Take what comes until `until()` is true; its value."""
+        end = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < end, "after %s s still not %s" % (seconds, what)
+            if self._socket.poll(50):
+                self.take(self._socket.recv_multipart())
+        return until()
+
+    def close(self):
+        """Go away as after kill -9: nothing more is said."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Native(Sink):
     """The native port of a collector on `uri`. `acks` says whether batches are acknowledged, `epoch` who it is;
     `hellos` and `batches` (fields, Batch) are what came, `received` the sequences of all connections."""
 
@@ -19,10 +48,7 @@ class Native:
         self.hellos, self.batches, self.schemas = [], [], []
         self.received = set()
         self.peers = []
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.linger = 0
-        self._socket.bind(uri)
+        super().__init__(zmq.ROUTER, uri)
 
     @property
     def sequences(self):
@@ -40,15 +66,6 @@ class Native:
             upto += 1
         ranges = [[each, each] for each in sorted(self.received) if each > upto]
         return {"epoch": self.epoch, "session": session, "upto": upto, "ranges": ranges}
-
-    def serve(self, until, seconds=60, what="what the test waits for"):
-        """Answer what comes until `until()` is true; its value."""
-        end = time.monotonic() + seconds
-        while not until():
-            assert time.monotonic() < end, "after %s s still not %s" % (seconds, what)
-            if self._socket.poll(50):
-                self.take(self._socket.recv_multipart())
-        return until()
 
     def idle(self, seconds):
         """Take what comes for some time."""
@@ -84,16 +101,6 @@ class Native:
         elif fields["type"] == "schemas":
             self.schemas.append(wire.read_schemas(fields["schemas"]))
 
-    def close(self):
-        """Go away as after kill -9: nothing more is said."""
-        self._context.destroy(linger=0)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
 
 class Record(NamedTuple):
     """The head of one record of 0.6; `time` in s."""
@@ -103,36 +110,19 @@ class Record(NamedTuple):
     time: int
 
 
-class Old:
+class Old(Sink):
     """A collector of 0.6 on `uri`: a PULL that keeps what comes."""
 
     def __init__(self, uri):
         self.messages = []
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.PULL)
-        self._socket.bind(uri)
+        super().__init__(zmq.PULL, uri)
 
-    def serve(self, until, seconds=60):
-        """Take what comes until `until()` is true; its value."""
-        end = time.monotonic() + seconds
-        while not until():
-            assert time.monotonic() < end, "after %s s only %d messages" % (seconds, len(self.messages))
-            if self._socket.poll(50):
-                self.messages.append(self._socket.recv())
-        return until()
+    def take(self, message):
+        """One message of a node, which has one frame."""
+        self.messages += message
 
     def records(self):
         """A `Record` for the head of each message, which is its first record's."""
         for message in self.messages:
             name, node, job, seconds = wire06.HEADER.unpack_from(message)
             yield Record(name.rstrip(b"\0").decode(), node.rstrip(b"\0").decode(), job, seconds)
-
-    def close(self):
-        """Go away."""
-        self._context.destroy(linger=0)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
