@@ -12,8 +12,7 @@ from colmet.node import sensors
 from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sensor import ASLEEP, File
-from colmet.node.sysfs import GONE, LOOK, RESTING
+from colmet.node.sysfs import ASLEEP, GONE, LOOK, RESTING, File
 
 FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
 ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
