@@ -64,9 +64,9 @@ struct files_sets {
 int files_rows(struct files *files, const struct files_sets *sets, const int32_t *which, int many, int64_t now, int all,
                int32_t *answers, int64_t *rows);
 
-/* Gives the whole text of a file: that of `path` below the directory, or where it is NULL, of the open `fd`, which
- * may have been removed: -ENODEV. It is called twice: without room, when it reads and returns the length or -errno; and where there is any text, for `size`
- * bytes of what it read. */
+/* Gives the whole text of a file: that of `path` below the directory, or where it is NULL, of the open `fd`; -ENODEV
+ * where that was removed. It is called twice: without room, when it reads and returns the length or -errno; and where
+ * there is any text, for `size` bytes of what it read. */
 typedef ssize_t files_reader(void *context, const char *path, int fd, char *text, size_t size);
 
 /* From now on `reader` reads in place of this helper: whoever records what files say (colmet.node.tape). */

@@ -5,6 +5,9 @@ from colmet.node.devices import Files
 
 LEAST, MOST = -273150, 10 ** 6      # what lies outside is no temperature: NVMe says 65261850 where it has no limit
 
+FINE = 0, 0                         # what the file of a fault tells of a sensor that is not broken: 0, and no errno
+NO_LIMITS = None, None
+
 
 class Broken(Exception):
     """The sensor says of itself that it is broken, or what it says is no temperature."""
@@ -17,19 +20,20 @@ class Sensor:
     def __init__(self, place):
         self.place = place
         self.files = Files((place.value, place.fault) if place.fault else (place.value,), place.power)
-        self.limit_files, self.limits = Files(place.limits, place.power), (None, None)
+        self.limit_files, self.limits = Files(place.limits, place.power), NO_LIMITS
 
     def degrees(self, answers):
         """Degrees Celsius, from what its files told, [(number, errno)]. Raises Broken and OSError."""
-        for number, code in answers[::-1]:
-            if code:
-                raise OSError(code, os.strerror(code))
-        if len(answers) > 1 and answers[1][0] != 0:
-            raise Broken("%s says that it is broken" % self.place.fault)
-        found = celsius(answers[0][0])
-        if found is None:
+        (number, code), *fault = answers
+        if fault and fault[0] != FINE:
+            code = code or fault[0][1]
+            if not code:
+                raise Broken("%s says that it is broken" % self.place.fault)
+        if code:
+            raise OSError(code, os.strerror(code))
+        if number is None or not LEAST < number < MOST:
             raise Broken("%s holds no temperature" % self.place.value)
-        return found
+        return number / 1000
 
 
 def celsius(number):

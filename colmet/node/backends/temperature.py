@@ -14,7 +14,7 @@ from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
 from colmet.node.devices import Devices
 from colmet.node.log import Faults
-from colmet.node.sensor import Broken, Sensor, celsius
+from colmet.node.sensor import NO_LIMITS, Broken, Sensor, celsius
 from colmet.node.sysfs import GONE, LOOK, RESTING
 
 TABLES = (temperature06.TABLE, temperature.TABLE)
@@ -57,8 +57,8 @@ class Backend:
         if looks:
             self._limit()
         if self.tables is None or temperature.TABLE.name in self.tables:
-            rows[temperature.TABLE.name] = [(None, name, [value, *self._limits(name)])
-                                            for name, value in found.items()]
+            rows[temperature.TABLE.name] = [(None, name, [found[name], *(sensor.limits if sensor else NO_LIMITS)])
+                                            for name, sensor in self._sensors.items()]
         if self._has_columns():
             if not self._written:
                 self._written = True
@@ -69,10 +69,6 @@ class Backend:
     def close(self):
         """Closes all files."""
         self._devices.close()
-
-    def _limits(self, name):
-        """Its max and crit, of one that is there."""
-        return self._sensors[name].limits if self._sensors[name] else (None, None)
 
     def _has_columns(self):
         return any(self._columns) and (self.tables is None or temperature06.TABLE.name in self.tables)
