@@ -8,7 +8,8 @@ from colmet.node.clock import SECOND
 GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH)       # what a file says whose device is no more
 RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
 ASLEEP = b"suspended"       # power/runtime_status: to read other files of the device would wake it
-BYTES = 64                  # of a text that are read
+BYTES = 64                  # of a file that stays open, that are read
+LONGEST = 64                # characters taken of a name or label
 LOOK = 60 * SECOND          # between two looks for devices that are new
 
 
@@ -38,9 +39,14 @@ class File:
 def text(path):
     """The text in the file, "" where it cannot be read."""
     try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
         return ""
+
+
+def label(path):
+    """The first line in it, printable and not long."""
+    return "".join(each if each.isprintable() else "?" for each in text(path).partition("\n")[0].rstrip())[:LONGEST]
 
 
 def number(path):
