@@ -20,7 +20,7 @@ class Devices:
     def __init__(self, helper):
         self._firsts = Firsts(helper, alone=True)
         self._files, self._fds = {}, {}         # {name: Files}, {path: descriptor} of those that are open
-        self._flat = None                       # descriptors of all files and of their states, once all are open
+        self._flat = None                       # what `_opened` gives, once all are open
 
     def keep(self, devices):
         """These are there now, {name: `Files`}; what is open of others is closed."""
@@ -36,14 +36,19 @@ class Devices:
     def read(self):
         """{name: [(number, errno) of each file]}: (None, 0) of one that it does not have, and where there is no number
         in it; EAGAIN while it sleeps. What cannot be opened is tried again by the next reading."""
-        fds, states, failed = self._flat or self._opened()
-        answers, found, start = self._firsts.read(fds, states), {}, 0
+        fds, states, parts, failed = self._flat or self._opened()
+        answers = self._firsts.read(fds, states)
         for place, code in failed:
             answers[place] = None, code
-        for name, files in self._files.items():
-            end = start + len(files.numbers)
-            found[name], start = answers[start:end], end
-        return found
+        return {name: answers[part] for name, part in parts}
+
+    def once(self, paths):
+        """[number] in the files at `paths`, which do not stay open; None where there is none, or no file."""
+        fds = [-1 if path is None else _open(path)[0] for path in paths]
+        numbers = [number for number, _ in self._firsts.read(fds)]
+        for fd in filter(lambda fd: fd >= 0, fds):
+            os.close(fd)
+        return numbers
 
     def close(self):
         """Closes all files."""
@@ -51,23 +56,33 @@ class Devices:
         self._firsts.close()
 
     def _opened(self):
-        """(descriptors of the files, of their states, [(place, errno)] of those that cannot be opened)."""
-        fds, states, failed = [], [], []
-        for files in self._files.values():
+        """(descriptors of the files, of their states, [(name, slice of them)], [(place, errno)] of those that cannot
+        be opened)."""
+        fds, states, parts, failed = [], [], [], []
+        for name, files in self._files.items():
+            parts.append((name, slice(len(fds), len(fds) + len(files.numbers))))
             state, fault = self._descriptor(files.state)
             for path in files.numbers:
                 fd, code = (-1, fault) if fault else self._descriptor(path)
                 failed += [(len(fds), code)] if code else []
                 fds.append(fd)
                 states.append(state)
-        self._flat = None if failed else (fds, states, ())
-        return fds, states, failed
+        self._flat = None if failed else (fds, states, parts, ())
+        return fds, states, parts, failed
 
     def _descriptor(self, path):
-        """(descriptor, 0); (-1, errno) where it cannot be opened, (-1, 0) of None."""
+        """As `_open`, of one that stays open; (-1, 0) of None."""
         if path is not None and path not in self._fds:
-            try:
-                self._fds[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                return -1, error.errno
+            fd, code = _open(path)
+            if code:
+                return -1, code
+            self._fds[path] = fd
         return self._fds.get(path, -1), 0
+
+
+def _open(path):
+    """(descriptor, 0); (-1, errno) where it cannot be opened."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0
+    except OSError as error:
+        return -1, error.errno

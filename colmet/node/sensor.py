@@ -14,19 +14,19 @@ class Broken(Exception):
 
 
 class Sensor:
-    """That at `place` (`colmet.node.sensors.Place`): `files` are those that are read at each sample, `limit_files`
-    those of `limits`, max and crit."""
+    """That at `place` (`colmet.node.sensors.Place`): `files` are those that are read at each sample; `limits` are max
+    and crit, degrees or None."""
 
     def __init__(self, place):
         self.place = place
         self.files = Files((place.value, place.fault) if place.fault else (place.value,), place.power)
-        self.limit_files, self.limits = Files(place.limits, place.power), NO_LIMITS
+        self.limits = NO_LIMITS
 
     def degrees(self, answers):
         """Degrees Celsius, from what its files told, [(number, errno)]. Raises Broken and OSError."""
         (number, code), *fault = answers
         if fault and fault[0] != FINE:
-            code = code or fault[0][1]
+            code = fault[0][1]
             if not code:
                 raise Broken("%s says that it is broken" % self.place.fault)
         if code:

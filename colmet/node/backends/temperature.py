@@ -5,8 +5,6 @@ Some chips take 100 ms for a reading: the source has a thread of its own, in whi
 """
 import errno
 import os
-from contextlib import closing
-from itertools import zip_longest
 
 from colmet.common.metrics import temperature, temperature06
 from colmet.node import compiled, mapping, sensors
@@ -55,7 +53,7 @@ class Backend:
         answers, rows = self._devices.read(), {}
         found = {name: sensor and self._degrees(name, sensor, answers[name]) for name, sensor in self._sensors.items()}
         if looks:
-            self._limit()
+            self._limit(answers)
         if self.tables is None or temperature.TABLE.name in self.tables:
             rows[temperature.TABLE.name] = [(None, name, [found[name], *(sensor.limits if sensor else NO_LIMITS)])
                                             for name, sensor in self._sensors.items()]
@@ -79,16 +77,15 @@ class Backend:
         self._devices.keep({name: sensor.files for name, sensor in self._sensors.items() if sensor})
         self._due = boottime() + LOOK
 
-    def _limit(self):
+    def _limit(self, answers):
         """Read the limits of those whose devices are awake, some at once: their files do not stay open."""
-        there = {name: sensor.limit_files for name, sensor in self._sensors.items()
-                 if sensor and any(sensor.place.limits)}
-        with closing(Devices(compiled.load("_files"))) as devices:
-            for names in zip_longest(*[iter(there)] * AT_ONCE):
-                devices.keep({name: there[name] for name in names if name is not None})
-                for name, answers in devices.read().items():
-                    if errno.EAGAIN not in [code for _, code in answers]:
-                        self._sensors[name].limits = tuple(celsius(number) for number, _ in answers)
+        awake = [self._sensors[name] for name, [(_, code), *_] in answers.items() if code != errno.EAGAIN]
+        awake = [sensor for sensor in awake if sensor and any(sensor.place.limits)]
+        for start in range(0, len(awake), AT_ONCE):
+            some = awake[start:start + AT_ONCE]
+            found = iter(self._devices.once([path for sensor in some for path in sensor.place.limits]))
+            for sensor in some:
+                sensor.limits = celsius(next(found)), celsius(next(found))
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""

@@ -29,7 +29,7 @@ class Clients:
     """Those of `proc`, a Path."""
 
     def __init__(self, proc):
-        self._proc, self._known = proc, {}      # {pid: [time of the first look, of the next]}
+        self._proc, self._first, self._due = proc, {}, {}       # {pid: time of the first look}, {pid: of the next}
         self._names = {}                        # {pid: names of its files that are open GPUs}, of those that have some
         self._cycles = {}                       # {key: (boottime, {engine: (busy, all)}, ns so far)}
 
@@ -50,15 +50,16 @@ class Clients:
 
     def _look(self, pids, now):
         """Look for open GPUs of the processes for which it is time."""
-        for pid in self._known.keys() - pids.keys():
-            del self._known[pid]
+        for pid in self._due.keys() - pids.keys():
+            del self._first[pid], self._due[pid]
             self._names.pop(pid, None)
-        for pid in pids:
-            known = self._known.setdefault(pid, [now, now])
-            if now >= known[1]:
-                known[1] = now + (now - known[0])
-                self._names[pid] = tuple(self._open(pid))
-        self._names = {pid: names for pid, names in self._names.items() if names}
+        for pid in [pid for pid in pids if now >= self._due.get(pid, now)]:
+            self._due[pid] = now + (now - self._first.setdefault(pid, now))
+            names = tuple(self._open(pid))
+            if names:
+                self._names[pid] = names
+            else:
+                self._names.pop(pid, None)
 
     def _open(self, pid):
         folder = "%s/%d/fd" % (self._proc, pid)
