@@ -23,8 +23,8 @@ CLOSED = "the environment and the open files of their processes are not for this
 class Now(NamedTuple):
     """A device as it is: its `Reading`; the energy of its card (`Spent`), and how much that grew (uJ, None where it is
     not known; of a MIG instance both None); its processes [(job or None, `Use`)]; accounts of processes [(job or None,
-    `Account`)], or None; how it was given to jobs, {job: `rights.BY_RULES` or `BY_ENVIRONMENT`}; keys of `users` are jobs
-    that use it, or did since the sample before, those of `holders` jobs that hold it."""
+    `Account`)], or None; how it was given to jobs, {job: `rights.BY_RULES` or `BY_ENVIRONMENT`}. Keys of `users` are
+    the jobs that use it, or did since the sample before, of `holders` those that hold it."""
     reading: Reading
     spent: Spent
     grown: float
