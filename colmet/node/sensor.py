@@ -24,16 +24,17 @@ class Sensor:
 
     def degrees(self, answers):
         """Degrees Celsius, from what its files told, [(number, errno)]. Raises Broken and OSError."""
-        (number, code), *fault = answers
-        if fault and fault[0] != FINE:
-            code = fault[0][1]
+        number, code = answers[0]
+        if len(answers) > 1 and answers[1] != FINE:
+            code = answers[1][1]
             if not code:
                 raise Broken("%s says that it is broken" % self.place.fault)
         if code:
             raise OSError(code, os.strerror(code))
-        if number is None or not LEAST < number < MOST:
+        found = celsius(number)
+        if found is None:
             raise Broken("%s holds no temperature" % self.place.value)
-        return number / 1000
+        return found
 
 
 def celsius(number):

@@ -39,15 +39,15 @@ class Drm:
             raise Unavailable(NONE_THERE % (root / CLASS))
         self._devices = Devices(compiled.load("_files"))
         self._clients, self._kfd = Clients(root / "proc"), Kfd(root)
+        self._addresses, self._renders = {}, {}         # of the cards' names, as of the last look
 
     def read(self, owners):
         """{`Device`: `State`}; processes are those of the jobs of `owners` (`colmet.node.gpu.pids.Owners`), with ROCm
         all."""
         if boottime() >= self._due:
             self._look()
-        by_address = {card.address: device.name for device, card in self._cards.items()}
-        uses = self._clients.read(owners.pids(), by_address)
-        self._kfd.add(uses, {card.render: device.name for device, card in self._cards.items()})
+        uses = self._clients.read(owners.pids(), self._addresses)
+        self._kfd.add(uses, self._renders)
         answers = self._devices.read()
         return {device: State(self._reading(device, card, answers[device]), uses.get(device.name, []))
                 for device, card in self._cards.items()}
@@ -59,6 +59,9 @@ class Drm:
     def _look(self):
         self._find()
         self._devices.keep({device: card.files for device, card in self._cards.items() if not card.gone})
+        self._addresses = {card.address: device.name for device, card in self._cards.items()}
+        self._renders = {card.render: device.name for device, card in self._cards.items()}
+        self._kfd.look()
         self._due = boottime() + LOOK
 
     def _find(self):
