@@ -24,6 +24,8 @@ class Devices:
 
     def keep(self, devices):
         """These are there now, {name: `Files`}; what is open of others is closed."""
+        if devices == self._files:
+            return
         self._files, self._flat = dict(devices), None
         wanted = {path for files in self._files.values() for path in (*files.numbers, files.state)}
         for path in [path for path in self._fds if path not in wanted]:
