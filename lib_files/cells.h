@@ -10,3 +10,6 @@ struct files;
 /* Reads all of `fd`, from its start, into memory of `files`, to which `text` is set, good until the next call. Returns
  * its length or -errno. */
 ssize_t files_text(struct files *files, int fd, const char **text);
+
+/* The same; -ENODEV where the file was removed. sysfs says so itself. */
+ssize_t files_text_there(struct files *files, int fd, const char **text);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -215,6 +216,15 @@ ssize_t files_text(struct files *self, int fd, const char **text)
 
     *text = self->text;
     return length;
+}
+
+ssize_t files_text_there(struct files *self, int fd, const char **text)
+{
+    struct stat now;
+
+    if (!self->reader && fstat(fd, &now))
+        return -errno;
+    return !self->reader && !now.st_nlink ? -ENODEV : files_text(self, fd, text);
 }
 
 int files_numbers(struct files *self, const int32_t *fds, int32_t *answers, int number,

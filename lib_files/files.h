@@ -33,6 +33,15 @@ struct files_field {
 int files_numbers(struct files *files, const int32_t *fds, int32_t *answers, int number,
                   const struct files_field *fields, int count, int64_t *cells);
 
+/* Reads `number` open files, `fds`, each from its start, for the number with which it begins; with `alone` for the only
+ * thing that it says, a number that may be below 0. -1 leaves one out. Those whose device sleeps, which to read would
+ * wake it, are not read: where `states` is not NULL, it has for each the open file of its device's state
+ * (power/runtime_status), which then says "suspended"; -1 where there is none. Into `cells` go the numbers, INT64_MIN
+ * where there is none or one too great. Into `answers` go 0 or -errno for each file: -ENODEV of one that was removed,
+ * -EAGAIN of one whose device sleeps, and what reading its state says. Returns 0 or -ENOMEM. */
+int files_firsts(struct files *files, const int32_t *fds, const int32_t *states, int number, int alone,
+                 int32_t *answers, int64_t *cells);
+
 /* Many sets of the same `number` files, of each of which the same `count` fields are wanted. Where `after` is -1 for a
  * file, it is always read; else when it or the file of that place, itself or one before it, had other numbers at its
  * last reading than at the one before, or when it was not read for `patience`, in the units of `now`. */
@@ -55,9 +64,9 @@ struct files_sets {
 int files_rows(struct files *files, const struct files_sets *sets, const int32_t *which, int many, int64_t now, int all,
                int32_t *answers, int64_t *rows);
 
-/* Gives the whole text of a file: that of `path` below the directory, or where it is NULL, of the open `fd`. It is
- * called twice: without room, when it reads and returns the length or -errno; and where there is any text, for `size`
- * bytes of what it read. */
+/* Gives the whole text of a file: that of `path` below the directory, or where it is NULL, of the open `fd`; -ENODEV
+ * where that was removed. It is called twice: without room, when it reads and returns the length or -errno; and where
+ * there is any text, for `size` bytes of what it read. */
 typedef ssize_t files_reader(void *context, const char *path, int fd, char *text, size_t size);
 
 /* From now on `reader` reads in place of this helper: whoever records what files say (colmet.node.tape). */
@@ -72,6 +81,9 @@ void files_process_parse(const char *text, size_t length, int64_t *cells);
 /* Sets the cells of `fields`, all of one file, from its `text`. */
 void files_numbers_parse(const char *text, size_t length, const struct files_field *fields, int count,
                          int64_t *cells);
+
+/* The number with which `text` begins, with `alone` the only thing in it; INT64_MIN where there is none. */
+int64_t files_first_parse(const char *text, size_t length, int alone);
 
 /* Name of the field that a cell of a process sums; NULL for a cell that does not exist. */
 const char *files_process_name(int cell);

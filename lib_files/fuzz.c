@@ -78,6 +78,21 @@ static int parse_numbers(size_t length)
     return wrong;
 }
 
+static const char single[] = "\t -9223372036854775808 \n";
+
+/* The same for the number with which a text begins, and the one that is all of it: where both are known, they are
+ * one. */
+static int parse_first(size_t length)
+{
+    char *copy = damaged(single, length);
+    int64_t begins = files_first_parse(copy, length, 0), whole = files_first_parse(copy, length, 1);
+
+    free(copy);
+    if (begins == INT64_MIN)
+        return 0;
+    return begins < 0 || (whole != INT64_MIN && whole != begins);
+}
+
 enum { SETS = 3, FILES = 2 };
 
 /* An open file with the first `length` bytes of the numbers, damaged. */
@@ -117,6 +132,20 @@ static int read_sets(struct files *helper, size_t length)
     return failed || memcmp(rows[0], rows[1], sizeof rows[0]);
 }
 
+/* Reads the number of a file that has no name any more, as only a reader of `files_tape` can, with and without the file
+ * of a state, and leaves one out. Returns 0 when each has its answer. */
+static int read_firsts(struct files *helper, size_t length, int taped)
+{
+    FILE *file = damaged_file(length);
+    int32_t fds[] = {fileno(file), -1, fileno(file)}, states[] = {-1, fileno(file), fileno(file)}, answers[3];
+    int64_t cells[3];
+    int failed = files_firsts(helper, fds, states, 3, length & 1, answers, cells), answer = taped ? 0 : -ENODEV;
+
+    fclose(file);
+    return failed || answers[0] != answer || answers[1] || answers[2] != answer || cells[0] != cells[2]
+        || cells[1] != INT64_MIN;
+}
+
 /* A reader of `files_tape`: gives what the open file has. */
 static ssize_t read_taped(void *context, const char *path, int fd, char *text, size_t size)
 {
@@ -140,14 +169,16 @@ int main(int argc, char **argv)
     for (size_t round = 0; round < rounds / 100; round++) {
         if (round == rounds / 200)
             files_tape(helper, read_taped, NULL);
-        if (read_sets(helper, length_of(round, sizeof numbers))) {
-            printf("fuzz: sets that were read otherwise, at %zu\n", round);
+        if (read_sets(helper, length_of(round, sizeof numbers))
+            || read_firsts(helper, length_of(round, sizeof numbers), round >= rounds / 200)) {
+            printf("fuzz: sets or numbers that were read otherwise, at %zu\n", round);
             return 1;
         }
     }
     files_close(helper);
     for (size_t round = 0; round < rounds; round++)
-        if (parse_copy(length_of(round, sizeof text)) || parse_numbers(length_of(round, sizeof numbers))) {
+        if (parse_copy(length_of(round, sizeof text)) || parse_numbers(length_of(round, sizeof numbers))
+            || parse_first(length_of(round, sizeof single))) {
             printf("fuzz: a negative number, at %zu\n", round);
             return 1;
         }

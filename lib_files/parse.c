@@ -158,6 +158,32 @@ void files_numbers_parse(const char *text, size_t length, const struct files_fie
     }
 }
 
+static const char *skip_all_blanks(const char *text, const char *end)
+{
+    while (text < end && (*text == ' ' || (*text >= '\t' && *text <= '\r')))
+        text++;
+    return text;
+}
+
+int64_t files_first_parse(const char *text, size_t length, int alone)
+{
+    const char *end = text + length;
+    int64_t value;
+    int below;
+
+    text = alone ? skip_all_blanks(text, end) : skip_blanks(text, end);
+    below = alone && text < end && *text == '-';
+    text += below;
+    if (!is_digit(text, end))
+        return MISSING;
+    value = number(text, end, 0);
+    while (is_digit(text, end))
+        text++;
+    if (value == INT64_MAX || (alone && skip_all_blanks(text, end) < end))
+        return MISSING;
+    return below ? -value : value;
+}
+
 const char *files_process_name(int cell)
 {
     return cell >= 0 && cell < FILES_PROCESS_CELLS ? process_names[cell] : NULL;

@@ -1,9 +1,13 @@
 """Numbers by name: the parser on texts of the kernel, and files that stay open."""
+import errno
+import os
+from contextlib import closing
+
 import pytest
 
 from colmet.common.schema import MISSING
 from colmet.node import compiled
-from colmet.node.numbers import Field, Numbers, parse
+from colmet.node.numbers import Field, Firsts, Numbers, parse
 from loads import descriptors
 
 IO_STAT = b"8:0 rbytes=90112 wbytes=8192 rios=3\n253:1 rbytes=5 wbytes=9223372036854775807 rios=1\n"
@@ -57,3 +61,53 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
     with pytest.raises(IsADirectoryError):
         numbers.read()
     numbers.close()
+
+
+@pytest.fixture(name="first")
+def _first(tmp_path):
+    """first(text or bytes, ..., alone=False, states=None): what lib_files finds in files of these texts."""
+    opened = []
+
+    def open_(text):
+        (tmp_path / str(len(opened))).write_bytes(text if isinstance(text, bytes) else text.encode())
+        opened.append(os.open(tmp_path / str(len(opened)), os.O_RDONLY))
+        return opened[-1]
+
+    def first(*texts, alone=False, states=None):
+        with closing(Firsts(compiled.load("_files"), alone)) as firsts:
+            return firsts.read([open_(text) for text in texts], states and [open_(text) for text in states])
+    yield first
+    for fd in opened:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("text, number, alone", [
+    ("4: ACTIVE\n", 4, None), ("12 000", 12, None), ("0x20", 0, None), ("  7\n", 7, 7), ("-5\n", None, -5),
+    ("-0", None, 0), ("0" * 30 + "17\n", 17, 17), (str(2 ** 62), 2 ** 62, 2 ** 62), (str(2 ** 64), None, None),
+    ("-" + "9" * 30, None, None), ("", None, None), ("-", None, None), ("- 5", None, None), ("\n", None, None),
+    ("+5", None, None), ("N/A", None, None), (b"\0", None, None), (b"5\0", 5, None), ("1_000", 1, None),
+    ("3.5", 3, None), ("\t 6 \r\n\n", 6, 6), ("5\n6\n", 5, None)])
+def test_the_number_with_which_a_file_begins_or_that_is_all_of_it(text, number, alone, first):
+    assert first(text, "8\n") == [(number, 0), (8, 0)]
+    assert first(text, "8\n", alone=True) == [(alone, 0), (8, 0)]
+
+
+def test_files_of_a_device_that_sleeps_are_not_read(first):
+    states = ["suspended\n", "active\n", "suspending\n", "suspende", "", "suspended"]
+    assert first(*"123456", states=states) == [
+        (None, errno.EAGAIN), (2, 0), (3, 0), (4, 0), (5, 0), (None, errno.EAGAIN)]
+
+
+def test_what_cannot_be_read_says_why_and_costs_the_others_nothing(tmp_path):
+    fds = [os.open(path, os.O_RDONLY) for path in (tmp_path, "/proc/self/mem", "/proc/self/oom_score_adj")]
+    (tmp_path / "removed").write_text("7\n")
+    fds += [os.open(tmp_path / "removed", os.O_RDONLY), -1]
+    (tmp_path / "removed").unlink()
+    with closing(Firsts(compiled.load("_files"), alone=True)) as firsts:
+        found = firsts.read(fds)
+        assert [code for _, code in found] == [errno.EISDIR, errno.EIO, 0, errno.ENODEV, 0]
+        assert found[2][0] is not None and [found[place][0] for place in (0, 1, 3, 4)] == [None] * 4
+        in_turn = firsts.read([fds[2]] * 5, [fds[3], fds[1], fds[2], fds[2], -1])     # what the states say
+        assert [code for _, code in in_turn] == [errno.ENODEV, errno.EIO, 0, 0, 0]
+    for fd in fds[:-1]:
+        os.close(fd)

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cffi
 import pytest
 
+from colmet.node import compiled
+from colmet.node.numbers import Firsts
 from colmet.node.tape import player
 from colmet.node.tape.calls import Installed
 from colmet.node.tape.player import Player
@@ -144,7 +146,30 @@ def of_libraries(tree):
     return found + [raised(lambda: lib.no_such_function), raised(lambda: ffi.dlopen(str(tree / "none.so")))]
 
 
-@pytest.mark.parametrize("work", [of_descriptors, of_files, of_folders, of_the_machine, of_programs, of_libraries])
+def of_numbers(tree):
+    """What can be asked of files of one number: of a device that sleeps, of what was removed."""
+    for name, text in (("number", "-7\n"), ("words", "N/A\n"), ("state", "suspended\n")):
+        with open(tree / name, "w") as file:
+            file.write(text)
+    fds = [os.open(tree / name, os.O_RDONLY) for name in ("number", "words", "state")]
+    with closing(Firsts(compiled.load("_files"), alone=True)) as firsts:
+        found = firsts.read(fds) + firsts.read(fds, [fds[2], fds[1], -1])
+        os.unlink(tree / "number")
+        found += firsts.read(fds) + firsts.read([fds[1], -1], [fds[0], fds[0]])
+    for fd in fds:
+        os.close(fd)
+    return found
+
+
+def test_numbers_that_are_recorded_are_those_of_the_files(tmp_path, tree):
+    sleeps, removed = (None, errno.EAGAIN), (None, errno.ENODEV)
+    found = recorded(tmp_path / "kept", lambda: of_numbers(tree))
+    assert found == of_numbers(tree) == [(-7, 0), (None, 0), (None, 0), sleeps, (None, 0), (None, 0), removed,
+                                         (None, 0), (None, 0), removed, (None, 0)]
+
+
+@pytest.mark.parametrize("work", [of_descriptors, of_files, of_folders, of_the_machine, of_programs, of_libraries,
+                                  of_numbers])
 def test_the_same_answers_come_without_the_machine(tmp_path, tree, work):
     found = recorded(tmp_path / "kept", lambda: work(tree))
     shutil.rmtree(tree)

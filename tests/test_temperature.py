@@ -105,34 +105,35 @@ def test_a_sensor_that_says_it_is_broken_is_missing(tmp_path, opened, caplog):
 
 
 def test_a_device_that_is_asleep_is_not_woken(tmp_path, opened, caplog):
-    """Its file would say EIO: were it read, that would be told."""
+    """Its file says EIO: when it is read, that is told."""
     state = tmp_path / "sys" / "devices" / "pci0000:00" / "0000:03:00.0" / "power" / "runtime_status"
     write(state, "suspended")
-    folder = chip(tmp_path, 0, "amdgpu", "pci0000:00/0000:03:00.0", temp1_label="edge", temp1_crit=100000)
+    folder = chip(tmp_path, 0, "amdgpu", "pci0000:00/0000:03:00.0", temp1_label="edge", temp1_crit=100000,
+                  temp2_input=50000, temp2_label="junction")
     (folder / "temp1_input").symlink_to("/proc/self/mem")
     chip(tmp_path, 1, "x", temp1_input=1000)
     source = opened(tmp_path)
-    assert degrees(source) == {"amdgpu-0000:03:00.0/edge": None, "x/temp1": 1} and not told(caplog)
-    (folder / "temp1_input").unlink()
-    write(folder / "temp1_input", 50000)
+    asleep = {"temperature": None, "max": None, "crit": None}
+    for _ in range(2):
+        found = sensors(source)
+        assert found["amdgpu-0000:03:00.0/edge"] == found["amdgpu-0000:03:00.0/junction"] == asleep
+        assert found["x/temp1"]["temperature"] == 1 and not told(caplog)
     write(state, "active")
-    assert degrees(source)["amdgpu-0000:03:00.0/edge"] == 50
+    source._due = 0
+    found = sensors(source)
+    assert found["amdgpu-0000:03:00.0/junction"] == {"temperature": 50, "max": None, "crit": None}
+    assert found["amdgpu-0000:03:00.0/edge"] == dict(asleep, crit=100) and len(told(caplog)) == 1
 
 
 @pytest.mark.parametrize("code, quiet", [("ENODATA", True), ("EAGAIN", True), ("EIO", False), ("EINVAL", False)])
 def test_an_error_of_one_sensor_is_its_own_and_passes(code, quiet, tmp_path, opened, caplog, monkeypatch):
     """Files of this machine say EIO alone (/proc/self/mem at 0), so that the others are put in at the call."""
     chip(tmp_path, 0, "x", temp1_input=1000, temp2_input=2000)
-    source, real = opened(tmp_path), os.pread
+    source = opened(tmp_path)
     degrees(source)
-    first = source._sensors["x/temp1"]._value._fd
-
-    def pread(fd, *arguments):
-        if fd == first:
-            raise OSError(getattr(errno, code), "")
-        return real(fd, *arguments)
+    real = source._devices._firsts.read
     with monkeypatch.context() as patched:
-        patched.setattr(os, "pread", pread)
+        patched.setattr(source._devices._firsts, "read", lambda *fds: [(None, getattr(errno, code)), *real(*fds)[1:]])
         assert [degrees(source) for _ in range(2)] == [{"x/temp1": None, "x/temp2": 2}] * 2
     assert len(told(caplog)) == (0 if quiet else 1)
     assert degrees(source) == {"x/temp1": 1, "x/temp2": 2}

@@ -5,7 +5,7 @@ For texts in which a word stands before its numbers, as /proc/meminfo, or memory
 import os
 from typing import NamedTuple
 
-from colmet.common.schema import INT_MAX
+from colmet.common.schema import MISSING
 from colmet.node import compiled
 
 
@@ -79,25 +79,26 @@ def parse(text, fields):
 
 
 class Firsts:
-    """The number that each of many open files begins with, read in one call of C; `helper` is lib_files."""
+    """The number with which each of many open files begins, or with `alone` that which is all of it and may be below 0:
+    read in one call of C. `helper` is lib_files."""
 
-    def __init__(self, helper):
-        self._ffi, self._lib = helper.ffi, helper.lib
+    def __init__(self, helper, alone=False):
+        self._ffi, self._lib, self._alone = helper.ffi, helper.lib, alone
         opened = self._ffi.new("struct files **")
         compiled.check(self._lib.files_open(opened, b"/"))
         self._files = opened[0]
-        self._fields, self._words = None, ()
 
-    def read(self, fds):
+    def read(self, fds, states=None):
         """[(number, errno)] of the open files `fds` (list of int; -1: None, 0): None where it begins with no number,
-        or one too great."""
-        if self._fields is None or len(self._fields) != len(fds):
-            self._fields, self._words = in_c(self._ffi, [Field(place, "") for place in range(len(fds))])
-        answers, cells = self._ffi.new("int32_t[]", len(fds)), self._ffi.new("int64_t[]", len(fds))
-        compiled.check(self._lib.files_numbers(self._files, self._ffi.new("int32_t[]", fds), answers, len(fds),
-                                               self._fields, len(fds), cells))
-        return [(cell if 0 <= cell < INT_MAX else None, -answer)
-                for cell, answer in zip(self._ffi.unpack(cells, len(fds)), self._ffi.unpack(answers, len(fds)))]
+        or one too great. `states` are as many open files of the states of their devices, -1 where there is none: while
+        one sleeps, its files are not read, and say EAGAIN. Of one that was removed the errno is ENODEV."""
+        count, room = len(fds), self._ffi.new
+        answers, cells = room("int32_t[]", count), room("int64_t[]", count)
+        compiled.check(self._lib.files_firsts(
+            self._files, room("int32_t[]", fds), self._ffi.NULL if states is None else room("int32_t[]", states), count,
+            self._alone, answers, cells))
+        return [(None if cell == MISSING else cell, -answer)
+                for cell, answer in zip(self._ffi.unpack(cells, count), self._ffi.unpack(answers, count))]
 
     def close(self):
         """Frees the memory; the files are their owner's."""

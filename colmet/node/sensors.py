@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.sysfs import identities, natural
+from colmet.node.sysfs import LONGEST, identities, label, natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
 CHIP, ZONE = re.compile(r".+"), re.compile(r"thermal_zone(\d+)")
-LONGEST = 64            # characters taken of a name or label
 _INPUT = re.compile(r"temp(\d+)_input")
 _CLIENT = re.compile(r"\d+(-[0-9a-f]{4})")      # of an I2C bus, whose number may be another after each start
 _COUNTED = re.compile(r"i2c-\d+|\w{4}:\w{4}:\w{4}\.\w{4}")       # buses, and devices of HID, as they come
@@ -67,7 +66,7 @@ def chips(root, pattern):
         if device and not files:
             folder = folder / "device"
             files = _matching(folder, pattern)
-        driver = text(folder / "name") or "hwmon"
+        driver = label(folder / "name") or "hwmon"
         yield Chip(_named(driver, address(device, root)) if device else driver, driver, folder, files, device,
                    _there(device / "power" / "runtime_status") if device else None)
 
@@ -79,7 +78,7 @@ def _of(chip, mirrors):
         return
     for file in chip.files:
         folder, stem = chip.folder, file.string[:-len("input")]
-        yield Place(chip.name, text(folder / (stem + "label")) or "temp" + file.group(1), folder / file.string,
+        yield Place(chip.name, label(folder / (stem + "label")) or "temp" + file.group(1), folder / file.string,
                     _there(folder / (stem + "fault")), chip.power,
                     (_there(folder / (stem + "max")), _there(folder / (stem + "crit"))))
 
@@ -88,7 +87,7 @@ def _zones(folder):
     for name in _listed(folder):
         number = ZONE.fullmatch(name)
         if number and _there(folder / name / "temp"):
-            yield Place("thermal", text(folder / name / "type") or "zone", folder / name / "temp",
+            yield Place("thermal", label(folder / name / "type") or "zone", folder / name / "temp",
                         limits=(_trip(folder / name, "hot"), _trip(folder / name, "critical")),
                         zone=int(number.group(1)))
 
@@ -96,7 +95,7 @@ def _zones(folder):
 def _trip(folder, kind):
     """The path of the temperature of the zone's trip point of that kind, or None."""
     for name in _listed(folder):
-        if name.startswith("trip_point_") and name.endswith("_type") and text(folder / name) == kind:
+        if name.startswith("trip_point_") and name.endswith("_type") and label(folder / name) == kind:
             return _there(folder / (name[:-len("type")] + "temp"))
     return None
 
@@ -133,16 +132,6 @@ def names(places, before):
             name = "%s %d" % (_base(place), count)
         found[name] = place
     return found
-
-
-def text(path):
-    """The first line of the file, printable; "" where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            line = file.read(4 * LONGEST).decode("utf-8", "replace").partition("\n")[0].strip()
-    except OSError:
-        return ""
-    return "".join(each if each.isprintable() else "?" for each in line)[:LONGEST]
 
 
 def _base(place):

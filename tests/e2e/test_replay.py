@@ -12,8 +12,8 @@ from colmet.node.tape.recording import Reader
 pytest_plugins = ("harness",)
 PATIENCE = 60
 OTHERS = ("--disable-taskstats", "--disable-procstats", "--disable-job", "--disable-account", "--disable-cgroup")
-BUG = "import colmet.node.sensor as s; right = s.celsius; s.celsius = lambda text: right(text.rstrip(b'0'))"
-ASKS = "from colmet.node import sensor; import os; sensor.celsius = lambda text: os.stat('/etc/other')"
+BUG = "import colmet.node.sensor as s; right = s.celsius; s.celsius = lambda number: right(number // 10 ** 4)"
+ASKS = "from colmet.node import sensor; import os; sensor.celsius = lambda number: os.stat('/etc/other')"
 
 
 def native(uri):

@@ -3,20 +3,23 @@
 
 Some chips take 100 ms for a reading: the source has a thread of its own, in which all is read but names.
 """
+import errno
 import os
 
 from colmet.common.metrics import temperature, temperature06
-from colmet.node import mapping, sensors
+from colmet.node import compiled, mapping, sensors
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
+from colmet.node.devices import Devices
 from colmet.node.log import Faults
-from colmet.node.sensor import Broken, Sensor
+from colmet.node.sensor import NO_LIMITS, Broken, Sensor, celsius
 from colmet.node.sysfs import GONE, LOOK, RESTING
 
 TABLES = (temperature06.TABLE, temperature.TABLE)
 SLOW = True
 STEM = "temperature"        # of the mapping file
 COLUMNS = len(temperature06.TABLE.metrics)
+AT_ONCE = 64                # sensors whose limits are read at once, at two open files each
 UNUSED = "no counter "      # 0.6's words for a column without a zone, the blank too
 NONE_THERE = "no temperature in %s nor %s; load the driver of the sensors, such as coretemp, k10temp or nvme " \
              "(virtual machines mostly have none)"
@@ -31,6 +34,7 @@ class Backend:
         self._find()
         if not self._sensors:
             raise Unavailable(NONE_THERE % (root / sensors.HWMON, root / sensors.ZONES))
+        self._devices = Devices(compiled.load("_files"))
         numbers = {sensor.place.zone: name for name, sensor in self._sensors.items()}
         self._columns = [numbers.get(zone) for zone in range(COLUMNS)]
         self._lines = csv([name and self._sensors[name].place.label for name in self._columns])
@@ -43,12 +47,16 @@ class Backend:
 
     def sample(self, jobs):
         """A row for each sensor of the one table, and one of the other where it has a zone."""
-        if boottime() >= self._due:
+        looks = boottime() >= self._due
+        if looks:
             self._look()
-        found, rows = {name: self._read(name, sensor) for name, sensor in self._sensors.items()}, {}
+        answers, rows = self._devices.read(), {}
+        found = {name: sensor and self._degrees(name, sensor, answers[name]) for name, sensor in self._sensors.items()}
+        if looks:
+            self._limit(answers)
         if self.tables is None or temperature.TABLE.name in self.tables:
-            rows[temperature.TABLE.name] = [(None, name, [value, *self._limits(name)])
-                                            for name, value in found.items()]
+            rows[temperature.TABLE.name] = [(None, name, [found[name], *(sensor.limits if sensor else NO_LIMITS)])
+                                            for name, sensor in self._sensors.items()]
         if self._has_columns():
             if not self._written:
                 self._written = True
@@ -58,22 +66,26 @@ class Backend:
 
     def close(self):
         """Closes all files."""
-        for sensor in filter(None, self._sensors.values()):
-            sensor.close()
-
-    def _limits(self, name):
-        """Its max and crit, of one that is there."""
-        return self._sensors[name].limits if self._sensors[name] else (None, None)
+        self._devices.close()
 
     def _has_columns(self):
         return any(self._columns) and (self.tables is None or temperature06.TABLE.name in self.tables)
 
     def _look(self):
-        """Find what is new, and read the limits."""
+        """Find what is new."""
         self._find()
-        for sensor in filter(None, self._sensors.values()):
-            sensor.limit()
+        self._devices.keep({name: sensor.files for name, sensor in self._sensors.items() if sensor})
         self._due = boottime() + LOOK
+
+    def _limit(self, answers):
+        """Read the limits of those whose devices are awake, some at once: their files do not stay open."""
+        awake = [self._sensors[name] for name, [(_, code), *_] in answers.items() if code != errno.EAGAIN]
+        awake = [sensor for sensor in awake if sensor and any(sensor.place.limits)]
+        for start in range(0, len(awake), AT_ONCE):
+            some = awake[start:start + AT_ONCE]
+            found = iter(self._devices.once([path for sensor in some for path in sensor.place.limits]))
+            for sensor in some:
+                sensor.limits = celsius(next(found)), celsius(next(found))
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""
@@ -85,20 +97,19 @@ class Backend:
         found = sensors.names(sensors.places(self._root), before)
         for name, place in before.items():
             if place and place != found.get(name):
-                self._sensors[name].close()
                 self._sensors[name] = None
         for name, place in found.items():
             self._sensors[name] = self._sensors.get(name) or Sensor(place)
 
-    def _read(self, name, sensor):
+    def _degrees(self, name, sensor, answers):
         """Degrees, or None: told once where it is a fault."""
         try:
-            return sensor and sensor.read()
+            return sensor.degrees(answers)
         except Broken as fault:
             self._faults.add(name, "temperature: %s; it is missing until it is mended" % fault)
         except OSError as error:
             if error.errno in GONE:
-                sensor.close()
+                self._devices.lose(name)
                 self._sensors[name], self._due, self._listing = None, 0, None   # its place may be another's now
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (sensor.place.chip, error.errno), "temperature: %s: %s; what does not "

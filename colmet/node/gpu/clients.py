@@ -29,15 +29,16 @@ class Clients:
     """Those of `proc`, a Path."""
 
     def __init__(self, proc):
-        self._proc, self._known = proc, {}      # {pid: [time of the first look, of the next, names of the files]}
+        self._proc, self._first, self._due = proc, {}, {}       # {pid: time of the first look}, {pid: of the next}
+        self._names = {}                        # {pid: names of its files that are open GPUs}, of those that have some
         self._cycles = {}                       # {key: (boottime, {engine: (busy, all)}, ns so far)}
 
     def read(self, pids, names):
-        """{device: [`Use`]} of the processes `pids`; `names` are {address: device}."""
-        self._known = {pid: known for pid, known in self._known.items() if pid in pids}
+        """{device: [`Use`]} of the processes `pids`, keys of a dict; `names` are {address: device}."""
         now, found, seen = boottime(), {}, {}
-        for pid in pids:
-            for name in self._files(pid, now):
+        self._look(pids, now)
+        for pid, files in self._names.items():
+            for name in files:
                 client = parse(_text("%s/%d/fdinfo/%s" % (self._proc, pid, name)))
                 key = client and (client.address, client.id)
                 if client and client.address in names and key not in seen:
@@ -47,12 +48,18 @@ class Clients:
         self._cycles = {key: state for key, state in seen.items() if state}
         return found
 
-    def _files(self, pid, now):
-        """Names of its files that are open GPUs."""
-        known = self._known.setdefault(pid, [now, now, ()])
-        if now >= known[1]:
-            known[1:] = now + (now - known[0]), tuple(self._open(pid))
-        return known[2]
+    def _look(self, pids, now):
+        """Look for open GPUs of the processes for which it is time."""
+        for pid in self._due.keys() - pids.keys():
+            del self._first[pid], self._due[pid]
+            self._names.pop(pid, None)
+        for pid in [pid for pid in pids if now >= self._due.get(pid, now)]:
+            self._due[pid] = now + (now - self._first.setdefault(pid, now))
+            names = tuple(self._open(pid))
+            if names:
+                self._names[pid] = names
+            else:
+                self._names.pop(pid, None)
 
     def _open(self, pid):
         folder = "%s/%d/fd" % (self._proc, pid)

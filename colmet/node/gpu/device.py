@@ -1,10 +1,7 @@
 """What a GPU is and what is read of one: the words that all its readers share."""
 from typing import NamedTuple, Optional
 
-from colmet.node.clock import SECOND
-
 NVIDIA, AMD, INTEL = "nvidia", "amd", "intel"
-LOOK_NS = 60 * SECOND       # between two looks for what is not told: which devices there are, who holds them
 
 
 class Device(NamedTuple):

@@ -8,22 +8,23 @@ import errno
 import os
 import re
 
+from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
+from colmet.node.devices import Devices, Files
 from colmet.node.gpu.clients import Clients
-from colmet.node.gpu.device import AMD, INTEL, LOOK_NS, Device, Reading, State
+from colmet.node.gpu.device import AMD, INTEL, Device, Reading, State
 from colmet.node.gpu.kfd import Kfd
-from colmet.node.sensor import ASLEEP, File
-from colmet.node.sysfs import GONE, identities, natural, text
+from colmet.node.sysfs import GONE, LOOK, RESTING, identities, natural, text
 
 CLASS = "sys/class/drm"
 DRIVERS = {"amdgpu": AMD, "i915": INTEL, "xe": INTEL}
 NONE_THERE = "no GPU of amdgpu, i915 or xe in %s; modprobe its driver"
-RESTING = (errno.ENODATA, errno.EAGAIN, errno.EPERM, errno.EBUSY)   # it sleeps, or has no such value
+SILENT = RESTING + (errno.EPERM, errno.EBUSY)   # it sleeps, or has no such value
 MEMORY = ("mem", "vram")                    # labels of the temperature of its memory
 _CARD = re.compile(r"card(\d+)")
 _SENSOR = re.compile(r"(power1_average|power1_input|energy\d+_input|temp\d+_input)")
-_NUMBER = re.compile(rb"-?\d{1,18}")
+_SCALES = (1, 1, 1, 1, 10 ** 6, 1000, 1000, 1)      # of the fields of `Reading`, in the files' units
 
 
 class Drm:
@@ -33,29 +34,38 @@ class Drm:
 
     def __init__(self, root, faults):
         self._root, self._faults, self._cards, self._due, self._listing = root, faults, {}, 0, None
-        self._look()
+        self._find()
         if not self._cards:
             raise Unavailable(NONE_THERE % (root / CLASS))
+        self._devices = Devices(compiled.load("_files"))
         self._clients, self._kfd = Clients(root / "proc"), Kfd(root)
+        self._addresses, self._renders = {}, {}         # of the cards' names, as of the last look
 
     def read(self, owners):
         """{`Device`: `State`}; processes are those of the jobs of `owners` (`colmet.node.gpu.pids.Owners`), with ROCm
         all."""
         if boottime() >= self._due:
             self._look()
-        by_address = {card.address: device.name for device, card in self._cards.items()}
-        uses = self._clients.read(owners.pids(), by_address)
-        self._kfd.add(uses, {card.render: device.name for device, card in self._cards.items()})
-        return {device: State(self._read(device, card), uses.get(device.name, []))
+        uses = self._clients.read(owners.pids(), self._addresses)
+        self._kfd.add(uses, self._renders)
+        answers = self._devices.read()
+        return {device: State(self._reading(device, card, answers[device]), uses.get(device.name, []))
                 for device, card in self._cards.items()}
 
     def close(self):
         """Closes all files."""
-        for card in self._cards.values():
-            card.close()
+        self._devices.close()
 
     def _look(self):
-        self._due, listing = boottime() + LOOK_NS, identities(self._root / CLASS, _CARD)
+        self._find()
+        self._devices.keep({device: card.files for device, card in self._cards.items() if not card.gone})
+        self._addresses = {card.address: device.name for device, card in self._cards.items()}
+        self._renders = {card.render: device.name for device, card in self._cards.items()}
+        self._kfd.look()
+        self._due = boottime() + LOOK
+
+    def _find(self):
+        listing = identities(self._root / CLASS, _CARD)
         if listing == self._listing:
             return
         self._listing, found = listing, {}
@@ -64,70 +74,42 @@ class Drm:
                 device = _device(name, folder, vendor, index)
                 known = self._cards.get(device)
                 found[device] = known if known and not known.gone else _Card(folder)
-        for device, card in self._cards.items():
-            if found.get(device) is not card:
-                card.close()
         self._cards = found
 
-    def _read(self, device, card):
-        try:
-            if card.power_state.read() == ASLEEP:
-                return Reading()            # reading would wake it
-            return card.read()
-        except OSError as error:
-            if error.errno in GONE:
-                card.gone, self._due, self._listing = True, 0, None     # what comes in its place is another
-            self._faults.add("%s %d" % (device.name, error.errno), "gpu: %s: %s; it is missing until it answers"
-                             % (device.name, os.strerror(error.errno).lower()))
-            return Reading()
+    def _reading(self, device, card, answers):
+        codes = [code for _, code in answers if code and code not in SILENT]
+        if not codes:
+            return Reading(*[number if number is None or scale == 1 else number / scale
+                             for (number, _), scale in zip(answers, _SCALES)])
+        if any(code in GONE for code in codes):
+            self._devices.lose(device)
+            card.gone, self._due, self._listing = True, 0, None     # what comes in its place is another
+        self._faults.add("%s %d" % (device.name, codes[0]), "gpu: %s: %s; it is missing until it answers"
+                         % (device.name, os.strerror(codes[0]).lower()))
+        return Reading()
 
 
 class _Card:
-    """The files of the card in the folder /sys/class/drm/cardN. `address` is that of its bus, `render` the minor
-    number of its file without the right to set modes."""
+    """The card in the folder /sys/class/drm/cardN: its `files` are in the order of `Reading`. `address` is that of its
+    bus, `render` the minor number of its file without the right to set modes; `gone` says that it is no more."""
 
     def __init__(self, folder):
         device, self.gone = folder / "device", False
         facts = _facts(device)
         self.address = facts.get("PCI_SLOT_NAME", "")
         self.render = _node(device)[1]
-        self.power_state = _file(device / "power" / "runtime_status")
         sensors = dict(_sensors(device / "hwmon"))
         temperatures = {label: path for label, path in sensors.items() if path.name.startswith("temp")}
         memory = next((temperatures.pop(label) for label in MEMORY if label in temperatures), None)
-        self._energy = _file(next((path for path in sensors.values() if path.name.startswith("energy")), None))
         names = ("gpu_busy_percent", "mem_busy_percent", "mem_info_vram_used", "mem_info_vram_total")
-        self._whole = [_file(device / name) for name in names]
-        self._scaled = [(_file(path), scale) for path, scale in (
-            (sensors.get("power1_average") or sensors.get("power1_input"), 10 ** 6),
-            (temperatures.get("edge") or next(iter(temperatures.values()), None), 1000), (memory, 1000))]
-
-    def read(self):
-        """Its `Reading`. Raises OSError."""
-        scaled = [_value(file) for file, _ in self._scaled]
-        return Reading(*[_value(file) for file in self._whole],
-                       *[None if value is None else value / scale for value, (_, scale) in zip(scaled, self._scaled)],
-                       _value(self._energy))
-
-    def close(self):
-        """Closes the files."""
-        for file in [self.power_state, self._energy, *self._whole, *[file for file, _ in self._scaled]]:
-            file.close()
+        numbers = [*[device / name for name in names], sensors.get("power1_average") or sensors.get("power1_input"),
+                   temperatures.get("edge") or next(iter(temperatures.values()), None), memory,
+                   next((path for path in sensors.values() if path.name.startswith("energy")), None)]
+        self.files = Files(tuple(map(_there, numbers)), _there(device / "power" / "runtime_status"))
 
 
-def _value(file):
-    """The number in it, None where it holds none, or not now."""
-    try:
-        found = file.read()
-    except OSError as error:
-        if error.errno in RESTING:
-            return None
-        raise
-    return int(found) if _NUMBER.fullmatch(found) else None
-
-
-def _file(path):
-    return File(path if path and path.exists() else None)
+def _there(path):
+    return path if path and path.exists() else None
 
 
 def _cards(folder, vendor):

@@ -23,25 +23,16 @@ CLOSED = "the environment and the open files of their processes are not for this
 class Now(NamedTuple):
     """A device as it is: its `Reading`; the energy of its card (`Spent`), and how much that grew (uJ, None where it is
     not known; of a MIG instance both None); its processes [(job or None, `Use`)]; accounts of processes [(job or None,
-    `Account`)], or None; and which jobs hold it, {job: `rights.BY_RULES` or `BY_ENVIRONMENT`}."""
+    `Account`)], or None; how it was given to jobs, {job: `rights.BY_RULES` or `BY_ENVIRONMENT`}. Keys of `users` are
+    the jobs that use it, or did since the sample before, of `holders` those that hold it."""
     reading: Reading
     spent: Spent
     grown: float
     uses: list
     accounts: list
     held: dict
-
-    @property
-    def users(self):
-        """Jobs that use it, or did since the sample before."""
-        return {job for job, _ in [*self.uses, *(self.accounts or ())] if job}
-
-    @property
-    def holders(self):
-        """Jobs that hold it: the rules let them, or they use it; where there is none, those whose environment says so.
-        It is theirs to write: none is to take a part of what is another's."""
-        sure = [job for job, how in self.held.items() if how == BY_RULES]
-        return dict.fromkeys([*sure, *self.users] or self.held)
+    users: dict
+    holders: dict
 
 
 class Gpus:
@@ -77,9 +68,12 @@ class Gpus:
             if device.card == device.name:
                 spent, grown = self._meters.setdefault(device.name, Meter()).take(state.reading, now, wall)
             uses = [(self._owners.of(use.pid), use) for use in state.uses]
-            here = Now(state.reading, spent, grown, uses, None, mine)
-            found[device] = here._replace(accounts=state.accounts and [
-                (self._job(account, here.holders), account) for account in state.accounts])
+            accounts, users = state.accounts, dict.fromkeys(job for job, _ in uses if job)
+            if accounts:
+                likely = _holders(mine, users)
+                accounts = [(self._job(account, likely), account) for account in accounts]
+                users.update(dict.fromkeys(job for job, _ in accounts if job))
+            found[device] = Now(state.reading, spent, grown, uses, accounts, mine, users, _holders(mine, users))
         self.latest = ({device.card: each.spent for device, each in found.items() if device.card == device.name},
                        _by_card(found))
         self.read_at = now
@@ -96,6 +90,13 @@ class Gpus:
         job = self._owners.of(account.pid)
         alone = next(iter(holders)) if len(holders) == 1 else None
         return job or (alone if alone and account.start >= alone.start else None)
+
+
+def _holders(held, users):
+    """Keys are the jobs that hold a device: the rules let them, or they use it; where there is none, those whose
+    environment says so. It is theirs to write: none is to take a part of what is another's."""
+    sure = [job for job, how in held.items() if how == BY_RULES]
+    return dict.fromkeys([*sure, *users] or held)
 
 
 def _by_card(found):

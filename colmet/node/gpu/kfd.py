@@ -13,12 +13,17 @@ class Kfd:
     """Those below `root`; none where the driver is not there."""
 
     def __init__(self, root):
-        self._folder = root / FOLDER
+        self._folder, self._processes = root / FOLDER, str(root / FOLDER / "proc")
+        self._there = False         # as of the last look
         self._minors = {}           # {number of the GPU: minor number of its render node}
+
+    def look(self):
+        """See whether the driver is there: it comes with the cards."""
+        self._there = os.path.isdir(self._processes)
 
     def add(self, uses, names):
         """Add them to `uses`, {device: [`Use`]}; `names` are {minor number of a render node: device}."""
-        pids = [int(name) for name in _listed(self._folder / "proc") if name.isdecimal()]
+        pids = [int(name) for name in _listed(self._processes) if name.isdecimal()] if self._there else ()
         if pids and not self._minors:
             self._minors = dict(self._topology())
         for pid in pids:

@@ -9,10 +9,10 @@ from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
 from colmet.node.gpu import mig
 from colmet.node.gpu.accounts import Accounts
-from colmet.node.gpu.device import LOOK_NS, NVIDIA, Device, Reading, State, Use
+from colmet.node.gpu.device import NVIDIA, Device, Reading, State, Use
 from colmet.node.gpu.nvml import DEAD, GONE, MEMORY_TEMPERATURE, MEMORY_V2, NO_VALUE, Fault, Nvml
 from colmet.node.log import log
-from colmet.node.sysfs import text
+from colmet.node.sysfs import LOOK, text
 
 MAJOR = 195                 # of /dev/nvidiaN (kernel's devices.txt)
 VERSION = "proc/driver/nvidia/version"
@@ -56,11 +56,11 @@ class Nvidia:
             except Fault:
                 pass                    # the driver went first
         self._up, self._handles = False, {}
-        self._due = boottime() + LOOK_NS
+        self._due = boottime() + LOOK
 
     def _look(self):
         """Find the devices, whose names and accounts stay. Raises Fault."""
-        self._due = boottime() + LOOK_NS
+        self._due = boottime() + LOOK
         if not self._up:
             self._nvml.call("Init_v2")
             self._up = True

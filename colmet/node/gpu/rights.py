@@ -5,13 +5,12 @@ A rule counts where it names one device: "a *:* rwm" allows all, and tells nothi
 that nobody can read. An environment is that of the program's start, and the job's own to write.
 """
 import os
-from functools import partial
-from itertools import islice
 
 from colmet.common.mounts import directories, mounted
 from colmet.node.clock import boottime
-from colmet.node.gpu.device import AMD, INTEL, LOOK_NS, NVIDIA
+from colmet.node.gpu.device import AMD, INTEL, NVIDIA
 from colmet.node.job import Cgroup
+from colmet.node.sysfs import LOOK
 
 BY_RULES, BY_ENVIRONMENT = 1, 2
 CONTROLLER, RULES = "devices", "devices.list"
@@ -37,7 +36,7 @@ class Rights:
         for job in jobs:
             parts, then, first, due, found = before.get(job, ((), (), now, 0, {}))
             if now >= due or parts != job.parts or then != devices:
-                found, due = self._look(job, devices), now + min(now - first, LOOK_NS)
+                found, due = self._look(job, devices), now + min(now - first, LOOK)
             self._known[job] = job.parts, devices, first, due, found
         return {job: each[-1] for job, each in self._known.items()}
 
@@ -108,9 +107,18 @@ def _is(word, device, numbered):
 def _environment(path):
     """What counts for `meant` of the environment in that file: mostly the same in all processes of a job."""
     try:
-        with open(path, "rb") as file:      # in small pieces: room for all of it takes longer to make than to fill
-            pieces = islice(iter(partial(file.read1, _PIECE), b""), MOST_BYTES // _PIECE)
-            lines = b"".join(pieces).split(b"\0")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""                  # it is gone, or another user's
-    return b"\0".join([line for line in lines if line.startswith(_COUNTING)])
+    try:
+        text = piece = os.read(fd, _PIECE)      # a small piece: room for all of it takes longer to make than to fill
+        while len(piece) == _PIECE and len(text) < MOST_BYTES:
+            piece = os.read(fd, _PIECE)
+            text += piece
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+    if not any([name in text for name in _COUNTING]):       # of most: no line has to be looked at
+        return b""
+    return b"\0".join([line for line in text.split(b"\0") if line.startswith(_COUNTING)])

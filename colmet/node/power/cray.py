@@ -10,8 +10,7 @@ import time
 
 from colmet.node.clock import SECOND, boottime
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sensor import File
-from colmet.node.sysfs import natural
+from colmet.node.sysfs import File, natural
 
 FOLDER = ("sys", "cray", "pm_counters")
 NODE = "cray/node"

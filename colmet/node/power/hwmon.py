@@ -12,8 +12,7 @@ from colmet.node import sensors
 from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sensor import ASLEEP, File
-from colmet.node.sysfs import GONE, LOOK, RESTING
+from colmet.node.sysfs import ASLEEP, GONE, LOOK, RESTING, File, label
 
 FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
 ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
@@ -126,8 +125,8 @@ def _parts(root):
 
 
 def _numbered(chip, number, power, energy):
-    labels = [sensors.text(chip.folder / (kind + number + "_label")) for kind in ("power", "energy")]
-    labels[0] = labels[0] or sensors.text(chip.folder / ("power%s_oem_info" % number))
+    labels = [label(chip.folder / (kind + number + "_label")) for kind in ("power", "energy")]
+    labels[0] = labels[0] or label(chip.folder / ("power%s_oem_info" % number))
     if power and energy and labels[1] not in ("", labels[0]) and labels[0]:
         yield _meter(chip, labels[0], power, None)
         yield _meter(chip, labels[1], None, energy)

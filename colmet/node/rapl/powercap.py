@@ -15,7 +15,7 @@ from colmet.node.log import Faults
 from colmet.node.numbers import Firsts
 from colmet.node.rapl.powercap_zone import Counted
 from colmet.node.rapl.zones import zone_of
-from colmet.node.sysfs import natural, number, text
+from colmet.node.sysfs import GONE, natural, number, text
 
 MOST_POWER = "constraint_0_max_power_uw"
 CLASS = Path("sys/class/powercap")
@@ -23,7 +23,6 @@ NO_ZONE = "no RAPL zone in %s; modprobe intel_rapl_msr (virtual machines mostly 
 SHORT = "its counter begins anew after %d uJ, too often to be followed; look at max_energy_range_uj in %s"
 MOST_WATTS = {"psys": 10000, "dram": 500}       # of the others:
 WATTS = 1500
-GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH)      # what a file says whose zone is no more
 SHORTEST = 10 ** 9      # ns: a counter that may begin anew within less cannot be followed
 SLEEP = 10 ** 8         # ns that the machine slept, from which on the counters may have been lost meanwhile
 

@@ -210,6 +210,8 @@ class Files:
 
 def _text(path, fd):
     if path is None:
+        if os.fstat(fd).st_nlink == 0:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         os.lseek(fd, 0, os.SEEK_SET)
         return read(fd)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
