@@ -64,9 +64,10 @@ def directories(path, hierarchies, names):
     cgroup = os.path.normpath(home.top + "/" + path[len(home.point):])
     found = []
     for mount in hierarchies:
-        if _below(cgroup, mount.top):
+        wanted = mount.controllers.intersection(names)
+        if wanted and _below(cgroup, mount.top):
             there = os.path.normpath(mount.point + "/" + cgroup[len(mount.top.rstrip("/")):])
-            found += [(name, there) for name in names if name in mount.controllers]
+            found += [(name, there) for name in names if name in wanted]
     return found
 
 
