@@ -44,13 +44,16 @@ def mounts(proc=Path("/proc")):
 
 
 def mounted(root):
-    """The mounts of cgroups in the file system below `root`, their points made to lie there; [] where it tells none."""
+    """The mounts of cgroups in the file system below `root`, their points made to lie there where they do not; [] where
+    it tells none."""
     try:
         found = mounts(Path(root) / "proc")
     except FileNotFoundError:
         return []
     prefix = str(root).rstrip("/")
-    return [mount._replace(point=prefix + mount.point) for mount in found if mount.kind in KINDS]
+    there = [mount if mount.point.startswith(prefix + "/") else mount._replace(point=prefix + mount.point)
+             for mount in found if mount.kind in KINDS]
+    return list(dict.fromkeys(there))
 
 
 def directories(path, hierarchies, names):
