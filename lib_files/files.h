@@ -75,7 +75,8 @@ void files_tape(struct files *files, files_reader *reader, void *context);
 /* Closes the directory; NULL is allowed. */
 void files_close(struct files *files);
 
-/* Writes the fields that `text`, /proc/PID/io or /proc/PID/status, has into their cells; the others stay. */
+/* Writes the fields that `text`, /proc/PID/io or /proc/PID/status, has into their cells; the others stay. Once no cell
+ * is INT64_MIN any more, it looks no further: of status, the greater part. */
 void files_process_parse(const char *text, size_t length, int64_t *cells);
 
 /* Sets the cells of `fields`, all of one file, from its `text`. */

@@ -50,24 +50,37 @@ static const char *skip_blanks(const char *text, const char *end)
 static int process_cell(const char *name, size_t length)
 {
     for (int cell = 0; cell < FILES_PROCESS_CELLS; cell++)
-        if (strlen(process_names[cell]) == length && !memcmp(process_names[cell], name, length))
+        if (*process_names[cell] == *name && strlen(process_names[cell]) == length
+            && !memcmp(process_names[cell], name, length))
             return cell;
     return -1;
+}
+
+static int count_missing(const int64_t *cells)
+{
+    int count = 0;
+
+    for (int cell = 0; cell < FILES_PROCESS_CELLS; cell++)
+        count += cells[cell] == MISSING;
+    return count;
 }
 
 void files_process_parse(const char *text, size_t length, int64_t *cells)
 {
     const char *end = text + length;
+    int missing = count_missing(cells);
 
-    while (text < end) {
+    while (text < end && missing) {
         const char *newline = memchr(text, '\n', end - text);
         const char *stop = newline ? newline : end;
         const char *colon = memchr(text, ':', stop - text);
         int cell = colon ? process_cell(text, colon - text) : -1;
         const char *value = cell >= 0 ? skip_blanks(colon + 1, stop) : stop;
 
-        if (is_digit(value, stop))
+        if (is_digit(value, stop)) {
+            missing -= cells[cell] == MISSING;
             cells[cell] = number(value, stop, 0);
+        }
         text = newline ? newline + 1 : end;
     }
 }

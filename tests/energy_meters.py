@@ -45,14 +45,17 @@ class Cards:
 
 
 class Powers:
-    """Meters of the node as what reads them gives them: `said` is {name: (watts, energy, since, at)}."""
+    """Meters of the node as what reads them gives them, each a kind of its own: `said` is {name: (watts, energy, since,
+    at)}, `asked` are those that were read."""
 
     def __init__(self, *whole):
-        self.whole, self.said = whole, {}
+        self.whole = self.kinds = whole
+        self.said, self.asked = {}, set()
 
-    def read(self):
+    def read(self, kinds):
+        self.asked.update(kinds)
         return {name: SimpleNamespace(watts=watts, energy=energy, since=since, at=at)
-                for name, (watts, energy, since, at) in self.said.items()}
+                for name, (watts, energy, since, at) in self.said.items() if name in kinds}
 
     def close(self):
         """Nothing is held."""

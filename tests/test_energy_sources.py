@@ -196,7 +196,7 @@ def test_a_meter_of_power_is_added_up_and_another_meter_begins_anew(machine, usi
         tick(machine, {job: 5}, package_0=1000)
         power.said["bmc"] = watts, None, None, machine.clock.now
         _, owners = opened_node.sample()
-    assert closes(owners) == 350 * 5 + 450 * 5
+    assert closes(owners) == 350 * 5 + 450 * 5 and power.asked == {"bmc"}
     since = owners["node"]["since"]
     del power.said["bmc"]                       # it hangs: what its parts count waits
     for _ in range(12):

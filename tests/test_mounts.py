@@ -44,4 +44,7 @@ def test_the_mounts_of_another_root_lie_below_it(tmp_path):
     (tmp_path / "proc" / "self" / "mountinfo").write_text(
         "31 30 0:27 / /cg rw - cgroup2 cgroup2 rw\n32 30 0:28 / / rw - ext4 /dev/vda rw\n")
     assert [mount.point for mount in mounted(tmp_path)] == ["%s/cg" % tmp_path]
+    (tmp_path / "proc" / "self" / "mountinfo").write_text(
+        "31 30 0:27 / /cg rw - cgroup2 cgroup2 rw\n41 30 0:27 / %s/cg rw - cgroup2 cgroup2 rw\n" % tmp_path)
+    assert [mount.point for mount in mounted(tmp_path)] == ["%s/cg" % tmp_path]     # it does already: it is that one
     assert all(mount.point.startswith("/") for mount in mounted(Path("/")))

@@ -33,17 +33,24 @@ def guard(_source, _meter, work, *arguments):
     return work(*arguments)
 
 
+def tick(slow):
+    """What a tick does: the rows of the reading before."""
+    rows = slow.rows([])
+    slow.start(guard, [])
+    return rows
+
+
 def test_what_was_read_before_it_hangs_is_not_given_for_ever():
     backend = Hanging()
     slow = SlowSource("slow", backend, (), SECOND)
-    slow.rows(guard, [])
+    tick(slow)
     wait_for(lambda: slow._read_at, 60, "first reading")
-    assert slow.rows(guard, []) == ROWS
-    assert backend.entered.wait(60) and slow.rows(guard, []) == ROWS
+    assert tick(slow) == ROWS
+    assert backend.entered.wait(60) and tick(slow) == ROWS
     slow._read_at -= 2 * OLDEST             # as if that time went by
-    assert slow.rows(guard, []) == {} and slow.age > OLDEST
+    assert tick(slow) == {} and slow.age > OLDEST
     backend.gate.set()
-    wait_for(lambda: slow.rows(guard, []) == ROWS, 60, "rows after it")
+    wait_for(lambda: tick(slow) == ROWS, 60, "rows after it")
     slow.close()
     slow._thread.join(60)
     assert not slow._thread.is_alive()
@@ -53,14 +60,14 @@ def test_rows_of_a_long_period_live_as_long_as_three_of_it():
     backend, period = Hanging(), 3 * OLDEST
     backend.gate.set()
     slow = SlowSource("slow", backend, (), period)
-    slow.rows(guard, [])
+    tick(slow)
     wait_for(lambda: slow._read_at, 60, "first reading")
     slow.close()
     slow._thread.join(60)
     slow._read_at -= 2 * period
-    assert slow.rows(guard, []) == ROWS
+    assert slow.rows([]) == ROWS
     slow._read_at -= 2 * period
-    assert slow.rows(guard, []) == {}
+    assert slow.rows([]) == {}
 
 
 @pytest.mark.root
@@ -80,7 +87,7 @@ def test_it_goes_not_before_the_jobs_as_the_thread_that_samples_does():
 
     def sampling():
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -5)
-        slow.rows(guard, [])
+        tick(slow)
         kept.append(os.getpriority(os.PRIO_PROCESS, 0))
     thread = threading.Thread(target=sampling)
     thread.start()

@@ -214,11 +214,12 @@ def test_a_sensor_that_hangs_delays_no_tick(tmp_path):
     def guard(_source, _meter, work, *arguments):
         return work(*arguments)
     for _ in range(100):
-        assert slow.rows(guard, []) == {}
+        assert slow.rows([]) == {}
+        slow.start(guard, [])
     with open(folder / "temp2_input", "w"):     # returns when the thread has opened it, too
-        wait_for(lambda: slow.rows(guard, []), 60, "rows")
-        assert slow.rows(guard, [])["temperature"] == [(None, "x/temp1", [1, None, None]),
-                                                       (None, "x/temp2", [None, None, None])]
+        wait_for(lambda: slow.rows([]), 60, "rows")
+        assert slow.rows([])["temperature"] == [(None, "x/temp1", [1, None, None]),
+                                               (None, "x/temp2", [None, None, None])]
         slow.close()
         slow._thread.join(60)
         assert not slow._thread.is_alive()

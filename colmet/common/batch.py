@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Dict, List
 
-from colmet.common.schema import INT_MAX, MISSING, Table
+from colmet.common.schema import INT_MAX, Table
 
 NODE_JOB = {"job": "0"}     # the first job of every batch: the node itself
 INDEX_CELLS = 2             # cells of a row before its metrics
@@ -56,15 +56,17 @@ def row_struct(table):
 
 def pack_rows(table, rows):
     """A Block from tuples (job place, string place, values); None among the values is "missing"."""
-    pack = table.layout.pack
-    try:
-        return Block(table, b"".join([pack(job, instance, *values) for job, instance, values in rows]))
-    except struct.error:
-        return Block(table, b"".join([pack(job, instance, *map(_cell, values, table.codes))
-                                      for job, instance, values in rows]))
+    pack, gaps = table.layout.pack, table.gaps
+    packed = []
+    for job, instance, values in rows:
+        if None in values:
+            values = [gap if value is None else value for value, gap in zip(values, gaps)]
+        try:
+            packed.append(pack(job, instance, *values))
+        except struct.error:
+            packed.append(pack(job, instance, *map(_cell, values, table.codes)))
+    return Block(table, b"".join(packed))
 
 
 def _cell(value, code):
-    if code == "d":
-        return float("nan") if value is None else float(value)
-    return MISSING if value is None else min(int(value), INT_MAX)
+    return float(value) if code == "d" else min(int(value), INT_MAX)

@@ -44,13 +44,16 @@ def mounts(proc=Path("/proc")):
 
 
 def mounted(root):
-    """The mounts of cgroups in the file system below `root`, their points made to lie there; [] where it tells none."""
+    """The mounts of cgroups in the file system below `root`, their points made to lie there where they do not; [] where
+    it tells none."""
     try:
         found = mounts(Path(root) / "proc")
     except FileNotFoundError:
         return []
     prefix = str(root).rstrip("/")
-    return [mount._replace(point=prefix + mount.point) for mount in found if mount.kind in KINDS]
+    there = [mount if mount.point.startswith(prefix + "/") else mount._replace(point=prefix + mount.point)
+             for mount in found if mount.kind in KINDS]
+    return list(dict.fromkeys(there))
 
 
 def directories(path, hierarchies, names):
@@ -64,9 +67,10 @@ def directories(path, hierarchies, names):
     cgroup = os.path.normpath(home.top + "/" + path[len(home.point):])
     found = []
     for mount in hierarchies:
-        if _below(cgroup, mount.top):
+        wanted = mount.controllers.intersection(names)
+        if wanted and _below(cgroup, mount.top):
             there = os.path.normpath(mount.point + "/" + cgroup[len(mount.top.rstrip("/")):])
-            found += [(name, there) for name in names if name in mount.controllers]
+            found += [(name, there) for name in names if name in wanted]
     return found
 
 

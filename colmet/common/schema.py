@@ -62,6 +62,11 @@ class Table:
         return "".join(metric.code for metric in self.metrics)
 
     @cached_property
+    def gaps(self):
+        """What the cells of a row hold where nothing is known."""
+        return tuple(float("nan") if code == "d" else MISSING for code in self.codes)
+
+    @cached_property
     def layout(self):
         """The struct.Struct of a row: its two index cells, then those of its metrics."""
         return struct.Struct("<qq" + self.codes)

@@ -90,7 +90,7 @@ class Sampler:
         meter = Meter()
         with self._sharing(jobs):
             for source in sources:
-                self.guard(source, meter, lambda: draft.add(source.rows(self.guard, jobs)))
+                self.guard(source, meter, lambda: draft.add(source.rows(jobs)))
             self._end_jobs(jobs, ended, draft, meter)
         if draft:
             batch = draft.batch(self.node.name, self.node.cluster, self.node.session, self.sequence, wall, began)
@@ -99,6 +99,9 @@ class Sampler:
                 self.seen(batch)
         else:
             self.sequence -= 1
+        meter = Meter()
+        for source in [source for source in sources if source.beside]:
+            self.guard(source, meter, source.start, self.guard, jobs)
         self.ticks += 1
         self.duration += boottime() - began
 

@@ -10,7 +10,10 @@ OLDEST = 60 * SECOND    # age from which on the rows of a slow source are not gi
 
 
 class Source:
-    """`backend` (`colmet.node.backends`) with the `tables` (names) that it gives, every `period` ns."""
+    """`backend` (`colmet.node.backends`) with the `tables` (names) that it gives, every `period` ns. `beside`: it reads
+    beside the ticks, and wants to be told when to `start`."""
+
+    beside = False
 
     def __init__(self, name, backend, tables, period):
         self.name, self.backend, self.period = name, backend, period
@@ -54,8 +57,8 @@ class Source:
         self.duration += wall
         self.cpu += cpu
 
-    def rows(self, guard, jobs):
-        """Its rows for this tick; what it raises is its caller's to take. `guard` is `Sampler.guard`."""
+    def rows(self, jobs):
+        """Its rows for this tick; what it raises is its caller's to take."""
         if self.shed:
             return {}
         self.samples += 1
@@ -67,7 +70,10 @@ class Source:
 
 
 class SlowSource(Source):
-    """A source with a thread of its own: a tick starts a reading and takes the rows of the one before."""
+    """A source with a thread of its own: a tick takes the rows of one reading, and starts the next at its end. Were it
+    earlier, both threads would want Python's lock all the time, and wake each other for it."""
+
+    beside = True
 
     def __init__(self, name, backend, tables, period):
         super().__init__(name, backend, tables, period)
@@ -76,20 +82,25 @@ class SlowSource(Source):
         self._lock = threading.Lock()               # of what both threads use
         self._thread, self._jobs = None, ()
 
-    def rows(self, guard, jobs):
+    def rows(self, jobs):
         """The latest rows, {} before the first reading is done, and where a reading hangs."""
         if self.shed:
             return {}
+        with self._lock:
+            rows, read_at = self._latest, self._read_at
+        self.age = 0 if read_at is None else boottime() - read_at
+        return rows if self.age <= max(OLDEST, 3 * self.period) else {}
+
+    def start(self, guard, jobs):
+        """Start a reading; `guard` is `Sampler.guard`."""
+        if self.shed:
+            return
         with self._lock:
             self._jobs = jobs
         self._wanted.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, args=(guard,), name=self.name, daemon=True)
             self._thread.start()
-        with self._lock:
-            rows, read_at = self._latest, self._read_at
-        self.age = 0 if read_at is None else boottime() - read_at
-        return rows if self.age <= max(OLDEST, 3 * self.period) else {}
 
     def close(self):
         """Let the thread end after its reading; it closes the backend itself."""

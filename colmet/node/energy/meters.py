@@ -89,17 +89,22 @@ class Gpus:
 
 
 class Whole:
-    """Meters of the whole node, called `name`: those of `meters.whole` (names, the best first); `meters.read()` gives
-    {name: reading} with `watts`, `energy` (uJ) counted since `since`, each None where it is not told, and `at`
-    (CLOCK_BOOTTIME). Where it tells the power alone, that is added up from reading to reading."""
+    """Meters of the whole node, called `name`: those of `meters.whole` (names, the best first); `meters.read(kinds)`
+    gives of some of `meters.kinds` (the best first) {name: reading} with `watts`, `energy` (uJ) counted since `since`,
+    each None where it is not told, and `at` (CLOCK_BOOTTIME). Where it tells the power alone, that is added up from
+    reading to reading."""
 
     def __init__(self, meters, name):
         self._meters, self.name, self.lacks, self.holders = meters, name, {}, {}
         self._sums = {}             # {name: (since, nJ, watts, at)}
 
     def read(self, jobs):
-        """Their readings."""
-        found, wall = self._meters.read(), clock()[2]
+        """Their readings. Where one answers, worse kinds are not asked: only one counts, and some take their time."""
+        found, wall = {}, clock()[2]
+        for kind in self._meters.kinds:
+            found.update(self._meters.read((kind,)))
+            if any(_tells(found.get(name)) for name in self._meters.whole):
+                break
         return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in self._meters.whole}
 
     def close(self):
@@ -118,6 +123,10 @@ class Whole:
             used += int((before + said.watts) / 2 * (said.at - at))
         self._sums[name] = since, used, said.watts, said.at
         return Reading(since, used // 1000)
+
+
+def _tells(said):
+    return said is not None and (said.energy is not None or said.watts is not None)
 
 
 def gpus(root, options):

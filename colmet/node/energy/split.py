@@ -12,11 +12,14 @@ from colmet.common.metrics.energy import IDLE, UNALLOCATED
 def apportion(total, weights):
     """{owner: part} of `total` in proportion to {owner: weight}, not all 0: whole parts, whose sum is `total`. What the
     rounding down leaves goes, 1 each, to those of whom it took most."""
+    if not total or len(weights) == 1:
+        return dict.fromkeys(weights, total)
     whole = sum(weights.values())
     shares, rests = {}, {}
     for owner, weight in weights.items():
         shares[owner], rests[owner] = divmod(total * weight, whole)
-    for owner in nlargest(total - sum(shares.values()), rests, key=rests.get):
+    left = total - sum(shares.values())
+    for owner in nlargest(left, rests, key=rests.get) if left else ():
         shares[owner] += 1
     return shares
 
@@ -42,13 +45,15 @@ def inside(whole, inner):
 def rooms(cores, held, elapsed):
     """{owner: weight}, in core-ns: of each of `cores` (numbers) for `elapsed` ns. `held` is {job: (its cores, ns for
     which it had them)}. Those that hold one core at a time share it; what nobody holds is `IDLE`'s."""
-    claims = {}
-    for job, (numbers, _) in held.items():
+    holders, claims = {}, {}
+    for job, (numbers, _) in held.items():      # mostly, many jobs have the same cores
+        holders[numbers] = holders.get(numbers, ()) + (job,)
+    for numbers, jobs in holders.items():
         for number in numbers:
-            claims.setdefault(number, []).append(job)
+            claims[number] = claims[number] + jobs if number in claims else jobs
     weights = dict.fromkeys(held, 0)
     weights[IDLE] = 0
-    alike = Counter(tuple(claims.get(core, ())) for core in cores)
+    alike = Counter([claims.get(core, ()) for core in cores])
     for jobs, count in alike.items():
         wanted = {job: held[job][1] for job in jobs}
         claimed = sum(wanted.values())

@@ -11,6 +11,7 @@ from colmet.node.perf.events import numbers
 
 ALL_TASKS = -1              # in place of a cgroup
 _SHARE = 1, 5               # of all files that this process may open, those that may be kept here
+_LINE = 4096                # bytes of a file of sysfs, at most
 _ONLINE = "sys/devices/system/cpu/online"
 
 
@@ -103,6 +104,10 @@ class Groups:
 
     def _online(self):
         try:
-            return self._path.read_text().strip()
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return "0-%d" % (os.cpu_count() - 1)
+        try:
+            return os.read(fd, _LINE).decode("ascii").strip()
+        finally:
+            os.close(fd)
