@@ -28,7 +28,7 @@ from programs import Program, free_port, wait_for
 
 from colmet.common.metrics import account
 from colmet.node.backends import Unavailable, cgroup, taskstats
-from colmet.node.counters import Counters
+from colmet.node.cgroup.counters import Counters
 
 JOBS, SMALL, LARGE = 50, (1, 1), (10, 10)       # processes of a job, threads of each
 SAMPLES, OLD_TICKS = 15, 10

@@ -51,7 +51,7 @@ def metrics():
 def sources():
     """Which module of colmet/node makes a table, by the table's name."""
     made = {table.name: "``backends/%s.py``" % name for name in NAMES for table in load(name).TABLES}
-    return dict({"colmet": "``sampler.py``", "job": "``ending.py``"}, **made)
+    return dict({"colmet": "``sampler.py``", "job": "``jobs/ending.py``"}, **made)
 
 
 def missing(table):

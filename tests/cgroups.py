@@ -1,5 +1,5 @@
 """Real cgroups for tests: made under names of their own in the hierarchies of this machine, and removed with the block.
-And the little that tests of `colmet.node.jobs` share."""
+And the little that tests of `colmet.node.jobs.jobs` share."""
 import fcntl
 import os
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from colmet.node.clock import SECOND, boottime
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.jobs import Jobs
 
 BASE = Path("/sys/fs/cgroup")
 UNIFIED = (BASE, BASE / "unified")

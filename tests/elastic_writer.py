@@ -1,9 +1,9 @@
 """A writer for Elasticsearch in this process, its journal and its settings, for tests with `elastic_stub`."""
 from types import SimpleNamespace
 
-from colmet.collector import elasticsearch
-from colmet.collector.elasticsearch_client import Client
-from colmet.collector.elasticsearch_target import hosts
+from colmet.collector.elasticsearch import writer as elasticsearch
+from colmet.collector.elasticsearch.client import Client
+from colmet.collector.elasticsearch.target import hosts
 from colmet.common.journal import read
 from hdf5_batches import batch, write_journal
 

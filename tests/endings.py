@@ -9,10 +9,10 @@ from pathlib import Path
 from colmet.common.metrics import account
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES, TABLE
 from colmet.node.clock import MS, SECOND
-from colmet.node.counters import Counters
-from colmet.node.ending import COUNTED, Ending
-from colmet.node.history import History
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.cgroup.counters import Counters
+from colmet.node.jobs.ending import COUNTED, Ending
+from colmet.node.jobs.history import History
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from e2e.programs import wait_for
 from loads import Process
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from colmet.common.metrics import TABLES
 from colmet.node.backends import energy, rapl
 from colmet.node.clock import SECOND
-from colmet.node.counters import Counters
-from colmet.node.ending import COUNTED
+from colmet.node.cgroup.counters import Counters
+from colmet.node.jobs.ending import COUNTED
 from colmet.node.energy import meters
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from energy_node import Clock
 import power_tree
 from energy_tree import START, ZONES, Powercap

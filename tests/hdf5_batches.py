@@ -3,7 +3,7 @@ import json
 import os
 from types import SimpleNamespace
 
-from colmet.collector import hdf5
+from colmet.collector.hdf5 import writer as hdf5
 from colmet.common import wire
 from colmet.common.batch import Batch, pack_rows
 from colmet.common.journal import NATIVE, SCHEMAS, Journal

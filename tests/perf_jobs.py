@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cgroups
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from namespaces import PERF
 from perf_worker import Worker
 

@@ -58,7 +58,7 @@ class Broken(OfNode):
 
 
 class Ending:
-    """The readings of one job, as `colmet.node.ending.Ending` offers them."""
+    """The readings of one job, as `colmet.node.jobs.ending.Ending` offers them."""
     def __init__(self, job):
         self.seen, self.sequences = [], []
 

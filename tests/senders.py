@@ -7,8 +7,8 @@ from colmet.common import wire
 from colmet.common.batch import Batch, pack_rows
 from colmet.common.metrics import TABLES
 from colmet.node.clock import SECOND, boottime
-from colmet.node.outbox import Outbox
-from colmet.node.sender import Sender
+from colmet.node.sending.outbox import Outbox
+from colmet.node.sending.sender import Sender
 from e2e.collectors import Native
 
 PROCSTATS = TABLES["procstats_default"]

@@ -6,11 +6,12 @@ import subprocess
 import pytest
 
 from checkout import CHECKOUT
-from colmet.node import account, emptied
+from colmet.node.account import bpf
+from colmet.node.jobs import emptied
 
 SHARED = ("kernel.h", "cells.h", "maps.h", "task.h")        # as lib_account/Makefile takes them
-OBJECTS = (account.OBJECT, account.WALK, emptied.OBJECT)
-PROGRAMS = {account.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir"), account.WALK: (b"on_walk",),
+OBJECTS = (bpf.OBJECT, bpf.WALK, emptied.OBJECT)
+PROGRAMS = {bpf.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir"), bpf.WALK: (b"on_walk",),
             emptied.OBJECT: (b"on_populated",)}
 
 

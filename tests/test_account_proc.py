@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from colmet.common.metrics.taskstats import TABLE
-from colmet.node.account_proc import Proc, parse_io, parse_schedstat, parse_stat, parse_status
+from colmet.node.account.proc import Proc, parse_io, parse_schedstat, parse_stat, parse_status
 from colmet.node.backends import Unavailable
 
 STAT = ("4711 (a) b (c) S 1 4711 4711 0 -1 4194304 120 7 3 0 25 75 0 0 20 0 1 0 30000 9420800 700 "

@@ -14,7 +14,7 @@ from colmet.node.backends import NAMES, load
 from colmet.node.budget import PATIENCE, STAY, Budget, Elsewhere, begun, order, programs
 from colmet.node.clock import SECOND
 from colmet.node.health import Health
-from colmet.node.outbox import Outbox
+from colmet.node.sending.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.settings import settings
 from colmet.node.source import NEVER, Source

@@ -11,14 +11,14 @@ import pytest
 import cgroups
 from colmet.common.metrics.cgroup import TABLE
 from colmet.common.schema import MISSING
-from colmet.node import sets
+from colmet.node.cgroup import sets
 from colmet.node.backends import Unavailable
 from colmet.node.backends.cgroup import Backend
 from colmet.node.clock import SECOND
-from colmet.node.counters import Counters
-from colmet.node.group import METRICS
-from colmet.node.group_files import FILES
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.cgroup.counters import Counters
+from colmet.node.cgroup.group import METRICS
+from colmet.node.cgroup.files import FILES
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from loads import descriptors
 
 HERE = Path("/")

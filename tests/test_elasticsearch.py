@@ -4,8 +4,8 @@ import json
 import pytest
 
 import elastic_stub as stubs
-from colmet.collector import elasticsearch_state as states
-from colmet.collector.elasticsearch_documents import Documents
+from colmet.collector.elasticsearch import state as states
+from colmet.collector.elasticsearch.documents import Documents
 from colmet.collector.entries import Entries
 from colmet.common.journal import read
 from e2e.programs import wait_for

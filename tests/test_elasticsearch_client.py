@@ -7,8 +7,8 @@ import threading
 import pytest
 
 import elastic_stub as stubs
-from colmet.collector import elasticsearch_target as target
-from colmet.collector.elasticsearch_client import Client, Trouble
+from colmet.collector.elasticsearch import target
+from colmet.collector.elasticsearch.client import Client, Trouble
 from colmet.collector.settings import settings as parsed
 from colmet.collector.writers import Refused
 from colmet.common.options import Usage

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from checkout import CHECKOUT
-from colmet.collector.elasticsearch_documents import Documents
-from colmet.collector.elasticsearch_mapping import Layouts, template_body
+from colmet.collector.elasticsearch.documents import Documents
+from colmet.collector.elasticsearch.mapping import Layouts, template_body
 from colmet.collector.entries import Entries
 from colmet.common import wire
 from colmet.common.batch import Batch, pack_rows

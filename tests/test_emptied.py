@@ -9,9 +9,9 @@ import pytest
 
 import cgroups
 from colmet.node.clock import boottime
-from colmet.node.emptied import Bpf, Emptied, Inotify
-from colmet.node.job import Cgroup, directory_key
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.emptied import Bpf, Emptied, Inotify
+from colmet.node.jobs.job import Cgroup, directory_key
+from colmet.node.jobs.jobs import Jobs
 from e2e.programs import wait_for
 from endings import HERE, Followed, account_row, burn, burner, finish, made_of
 

@@ -8,11 +8,11 @@ import cgroups
 from colmet.common.metrics import TABLES, energy, jobproc, taskstats
 from colmet.common.schema import MISSING
 from colmet.node.clock import SECOND, boottime
-from colmet.node.ending import Ending, read_facts
-from colmet.node.group import METRICS
-from colmet.node.history import History
-from colmet.node.job import Job
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.ending import Ending, read_facts
+from colmet.node.cgroup.group import METRICS
+from colmet.node.jobs.history import History
+from colmet.node.jobs.job import Job
+from colmet.node.jobs.jobs import Jobs
 from e2e.programs import wait_for
 from endings import HERE, Followed, burn, burner, facts_file, finish, made_of, row, words
 
@@ -149,7 +149,7 @@ class Growing:
         self._times, self.readings = list(times), 0
 
     def read(self, jobs):
-        """Those of `colmet.node.counters.Counters`."""
+        """Those of `colmet.node.cgroup.counters.Counters`."""
         time = self._times.pop(0) if len(self._times) > 1 else self._times[0]
         self.readings += 1
         return {job: [time if name == "cpu" else MISSING for name in METRICS] for job in jobs}

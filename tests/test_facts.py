@@ -4,7 +4,7 @@ import json
 import h5py
 import pytest
 
-from colmet.collector.elasticsearch_documents import Documents
+from colmet.collector.elasticsearch.documents import Documents
 from colmet.collector.entries import Entries
 from colmet.collector.stdout import lines
 from colmet.common import wire
@@ -12,7 +12,7 @@ from colmet.common.facts import MOST_STEPS, job_facts, joined_steps, named_steps
 from colmet.common.journal import NATIVE, Entry
 from colmet.common.metrics import TABLES
 from colmet.node.draft import Draft
-from colmet.node.job import Job
+from colmet.node.jobs.job import Job
 from e2e.stored import files
 from hdf5_batches import SECOND, T0, batch, store, write_journal
 

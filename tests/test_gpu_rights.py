@@ -7,7 +7,7 @@ import pytest
 from cgroups import Cgroups
 from colmet.node.gpu.device import AMD, INTEL, NVIDIA, Device
 from colmet.node.gpu.rights import BY_ENVIRONMENT, BY_RULES, Rights, allowed, meant
-from colmet.node.job import Cgroup, directory_key
+from colmet.node.jobs.job import Cgroup, directory_key
 from gpu_machine import Job
 
 UUIDS = ["GPU-%d1111111-aaaa-bbbb-cccc-000000000000" % place for place in range(4)]

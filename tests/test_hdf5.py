@@ -101,7 +101,7 @@ def test_any_number_of_rows_is_read_back_by_pytables_and_h5py(tmp_path, journal,
 
 @pytest.mark.parametrize("models", [500, 2])
 def test_each_job_keeps_to_itself_where_short_tables_are_copied(tmp_path, journal, monkeypatch, models):
-    monkeypatch.setattr("colmet.collector.hdf5_file._MODELS", models)
+    monkeypatch.setattr("colmet.collector.hdf5.file._MODELS", models)
     totals = dict(zip(range(95, 105), (1, 70, 16, 17, 3, 64, 33, 2, 5, 65)))
     users = dict(zip(totals, ("", "al", "bo", "eve", "\u00e8ve", "\u773c", "al", "yo", "ann", "")))
     batches = []

@@ -7,7 +7,7 @@ import h5py
 import numpy
 import pytest
 
-from colmet.collector.hdf5_columns import convert, join, layout, plan
+from colmet.collector.hdf5.columns import convert, join, layout, plan
 from colmet.common.metrics import TABLES
 from colmet.common.schema import MISSING, NODE, Table, gauge
 from conftest import CHECKOUT

@@ -9,8 +9,8 @@ import h5py
 import pytest
 import tables
 
-from colmet.collector.hdf5_store import Fixed
-from colmet.collector.hdf5_target import Refused
+from colmet.collector.hdf5.store import Fixed
+from colmet.collector.hdf5.target import Refused
 from colmet.common.metrics import TABLES
 from colmet.common.schema import MISSING, NODE, Table, counter, gauge
 from conftest import CHECKOUT

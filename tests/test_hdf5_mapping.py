@@ -7,9 +7,9 @@ import numpy
 import pytest
 import tables
 
-from colmet.collector import hdf5_mapping
-from colmet.collector.hdf5_rows import Window
-from colmet.collector.hdf5_store import Fixed, Windows
+from colmet.collector.hdf5 import mapping as hdf5_mapping
+from colmet.collector.hdf5.rows import Window
+from colmet.collector.hdf5.store import Fixed, Windows
 from colmet.common.batch import Batch, pack_rows
 from colmet.common.description import table_from
 from colmet.common.metrics import TABLES

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import h5py
 import pytest
 
-from colmet.collector import hdf5, hdf5_target
-from colmet.collector.hdf5_target import Refused, check_target
+from colmet.collector.hdf5 import writer as hdf5
+from colmet.collector.hdf5 import target as hdf5_target
+from colmet.collector.hdf5.target import Refused, check_target
 from conftest import CHECKOUT
 from hdf5_batches import batch, settings, store, write_journal
 
@@ -42,7 +43,7 @@ def test_an_unusable_path_is_refused_and_left_as_it_is(tmp_path, name, make, lin
 
 def test_a_folder_without_right_to_write_is_refused(tmp_path):
     tmp_path.chmod(0o555)
-    code = "import os, sys; from colmet.collector.hdf5_target import check_target; os.chdir(sys.argv[1]); " \
+    code = "import os, sys; from colmet.collector.hdf5.target import check_target; os.chdir(sys.argv[1]); " \
            "os.geteuid() == 0 and (os.setgroups([]), os.setgid(65534), os.setuid(65534)); check_target('c')"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=CHECKOUT)
     tmp_path.chmod(0o755)
@@ -112,7 +113,7 @@ def test_files_of_others_are_no_windows(tmp_path):
 
 
 def test_the_check_needs_no_h5py():
-    code = "import sys; import colmet.collector.hdf5_target; assert not {'h5py', 'numpy', 'tables'} & set(sys.modules)"
+    code = "import sys; import colmet.collector.hdf5.target; assert not {'h5py', 'numpy', 'tables'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CHECKOUT)
 
 

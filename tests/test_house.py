@@ -143,7 +143,7 @@ def test_the_only_broad_except_is_the_samplers():
 
 def test_one_module_imports_pyinotify():
     users = {path for path, tree in trees("colmet") if "pyinotify" in imports(tree)}
-    assert users == {"colmet/node/watch.py"}
+    assert users == {"colmet/node/jobs/watch.py"}
 
 
 def test_the_node_imports_none_of_the_heavy_packages():

@@ -9,9 +9,9 @@ import pytest
 
 import cgroups
 from cgroups import names, until, watch
-from colmet.node import jobs as module
+from colmet.node.jobs import jobs as module
 from colmet.node.clock import MS, SECOND, boottime
-from colmet.node.patterns import check_pattern, identify
+from colmet.node.jobs.patterns import check_pattern, identify
 
 def watches():
     """Number of inotify watches of this process (proc(5), fdinfo)."""
@@ -258,9 +258,9 @@ def test_where_no_watch_is_left_jobs_are_looked_for(tmp_path, limit, left):
 PROGRAM = """
 import sys
 from pathlib import Path
-from colmet.node import jobs as module
+from colmet.node.jobs import jobs as module
 from colmet.node.clock import boottime
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.jobs import Jobs
 from colmet.common.log import show
 from colmet.node.log import log
 show(log, 0)

@@ -1,4 +1,4 @@
-"""`colmet.node.jobs` with the rules of schedulers: jobs found at any depth, in trees of files and in real cgroups."""
+"""Jobs found by the rules of schedulers, at any depth, in trees of files and in real cgroups."""
 import os
 import pwd
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import colmet.node.jobs
-import colmet.node.owners
+import colmet.node.jobs.jobs
+import colmet.node.jobs.owners
 from cgroups import BASE, patiently, schedulers_names, until, v1
 from colmet.common.schedulers import NONE, rules
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.jobs import Jobs
 
 MOUNTS = """\
 31 22 0:27 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
@@ -28,7 +28,7 @@ NUMBERS = count(1)
 @pytest.fixture(name="patient", autouse=True)
 def _patient(monkeypatch):
     """Names of users are waited for, however busy the machine is."""
-    monkeypatch.setattr(colmet.node.owners, "WAIT", 60)
+    monkeypatch.setattr(colmet.node.jobs.owners, "WAIT", 60)
 
 
 @pytest.fixture(name="tree")
@@ -173,7 +173,7 @@ def test_hostile_names_are_no_jobs_and_harm_none(tree):
 
 
 def test_a_node_without_jobs_says_once_where_it_looked(tree, caplog, monkeypatch):
-    monkeypatch.setattr(colmet.node.jobs, "SCAN_NS", 0)
+    monkeypatch.setattr(colmet.node.jobs.jobs, "SCAN_NS", 0)
     with look(tree) as jobs:
         seen(jobs)
         seen(jobs)

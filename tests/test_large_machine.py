@@ -8,7 +8,7 @@ import large_machine
 from colmet.common.metrics import TABLES
 from colmet.node import sources
 from colmet.node.backends import NAMES, load
-from colmet.node.counters import Counters
+from colmet.node.cgroup.counters import Counters
 from colmet.node.settings import settings
 from e2e.programs import wait_for
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from colmet.node.outbox import BATCH_OVERHEAD, FRAME_OVERHEAD, WINDOW_BATCHES, Outbox
+from colmet.node.sending.outbox import BATCH_OVERHEAD, FRAME_OVERHEAD, WINDOW_BATCHES, Outbox
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-import colmet.node.owners
+import colmet.node.jobs.owners
 from cgroups import BASE, patiently, schedulers_names, until, v1
 from colmet.common.schedulers import rules
-from colmet.node.job import Job
-from colmet.node.jobs import Jobs
-from colmet.node.owners import AGAIN_NS, Owners, Users, real_user
+from colmet.node.jobs.job import Job
+from colmet.node.jobs.jobs import Jobs
+from colmet.node.jobs.owners import AGAIN_NS, Owners, Users, real_user
 from e2e.programs import wait_for
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -25,7 +25,7 @@ NOBODY = 65534
 @pytest.fixture(name="patient")
 def _patient(monkeypatch):
     """Names that come at once are waited for, however busy the machine is."""
-    monkeypatch.setattr(colmet.node.owners, "WAIT", 60)
+    monkeypatch.setattr(colmet.node.jobs.owners, "WAIT", 60)
 
 
 class Processes:
@@ -113,7 +113,7 @@ def test_a_jobs_own_word_counts(tmp_path):
 
 
 def test_a_name_that_hangs_holds_nobody_up_and_is_taken_when_it_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr(colmet.node.owners, "WAIT", 0.01)
+    monkeypatch.setattr(colmet.node.jobs.owners, "WAIT", 0.01)
     answer, asked = threading.Event(), []
 
     def slow(uid):
@@ -133,7 +133,7 @@ def test_a_name_that_hangs_holds_nobody_up_and_is_taken_when_it_comes(tmp_path, 
 
 def test_who_has_no_name_is_asked_for_again_after_a_while(monkeypatch):
     known, now = {}, [0]
-    monkeypatch.setattr(colmet.node.owners, "boottime", lambda: now[0])
+    monkeypatch.setattr(colmet.node.jobs.owners, "boottime", lambda: now[0])
     users = Users(lambda uid: known[uid])
     assert users.name("5") is None and users.name("9" * 30) is None
     known[5] = SimpleNamespace(pw_name="al\udcffice")

@@ -9,7 +9,7 @@ import pytest
 
 import perf_jobs
 from colmet.common.mounts import Mount
-from colmet.node.job import Job
+from colmet.node.jobs.job import Job
 from colmet.node.perf.counters import Counters, directory
 from colmet.node.perf.events import find
 from e2e.programs import wait_for

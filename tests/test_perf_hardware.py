@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from colmet.node.perf import counters as perf_counters
-from colmet.node.job import Cgroup, Job
+from colmet.node.jobs.job import Cgroup, Job
 from colmet.node.perf.counters import Counters
 from colmet.node.perf.events import Event
 from colmet.node.perf.groups import Group, Refused

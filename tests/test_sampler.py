@@ -11,10 +11,10 @@ from colmet.common.metrics import TABLES
 from colmet.common.schema import MISSING
 from colmet.node.clock import SECOND, boottime, next_boundary
 from colmet.node.health import Health
-from colmet.node.counters import Counters
-from colmet.node.history import History
-from colmet.node.job import Job
-from colmet.node.outbox import Outbox
+from colmet.node.cgroup.counters import Counters
+from colmet.node.jobs.history import History
+from colmet.node.jobs.job import Job
+from colmet.node.sending.outbox import Outbox
 from colmet.node.sampler import Identity, Sampler
 from colmet.node.source import SlowSource, Source
 from e2e.programs import wait_for

@@ -3,7 +3,7 @@ import zmq
 
 from colmet.common import wire
 from colmet.common.metrics import TABLES
-from colmet.node import sender_native
+from colmet.node.sending import native as sender_native
 from colmet.node.clock import SECOND
 from e2e.programs import wait_for
 from senders import PROCSTATS, SESSION

@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 
 from colmet.common.schema import MISSING
-from colmet.node import compiled, sets
+from colmet.node import compiled
+from colmet.node.cgroup import sets
 from colmet.node.clock import SECOND
 from colmet.node.numbers import Field
 from loads import descriptors

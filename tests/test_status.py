@@ -10,7 +10,7 @@ import pytest
 
 from colmet import __version__
 from colmet.collector import overview
-from colmet.collector.elasticsearch_state import State
+from colmet.collector.elasticsearch.state import State
 from colmet.collector.main import main
 from colmet.collector.prometheus import Metrics
 from colmet.collector.sequences import Sequences, Session

@@ -12,7 +12,9 @@ import sys
 import zmq
 
 from colmet import __version__
-from colmet.collector import elasticsearch_target, hdf5_target, overview, prometheus, sockets
+from colmet.collector import overview, prometheus, sockets
+from colmet.collector.elasticsearch import target as elasticsearch_target
+from colmet.collector.hdf5 import target as hdf5_target
 from colmet.collector.intake import Intake, replay
 from colmet.collector.log import Faults, log, tell
 from colmet.collector.place import Unusable, open_journal
@@ -167,7 +169,7 @@ class Collector:
         directory, options = self.journal.directory, self.options
         for name, wanted in (("hdf5", options.hdf5_filepath), ("elasticsearch", options.elastic_hosts)):
             if wanted:
-                child = Child(name, "colmet.collector." + name, options, directory)
+                child = Child(name, "colmet.collector.%s.writer" % name, options, directory)
                 self.writers.append(child)
                 child.start()
         for child in self.writers:

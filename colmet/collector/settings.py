@@ -1,7 +1,7 @@
 """The command line of colmet-collector, as data. Names and defaults are those of 0.6 where it had them."""
 import re
 
-from colmet.collector import elasticsearch_target
+from colmet.collector.elasticsearch import target as elasticsearch_target
 from colmet.common import prometheus
 from colmet.common.options import CONFIG, VERBOSE, Option, Usage, above, at_least, parse
 

@@ -18,14 +18,14 @@ from colmet.common.prometheus import Unbound
 from colmet.common.schedulers import rules
 from colmet.node import prometheus, sources, start, taping
 from colmet.node.clock import SECOND
-from colmet.node.emptied import Emptied
-from colmet.node.ending import Ending
-from colmet.node.history import History
-from colmet.node.jobs import Jobs
+from colmet.node.jobs.emptied import Emptied
+from colmet.node.jobs.ending import Ending
+from colmet.node.jobs.history import History
+from colmet.node.jobs.jobs import Jobs
 from colmet.node.log import log
-from colmet.node.outbox import Outbox
+from colmet.node.sending.outbox import Outbox
 from colmet.node.sampler import Identity
-from colmet.node.sender import Sender
+from colmet.node.sending.sender import Sender
 from colmet.node.settings import CHECK, PROGRAM, changed, loopback, settings
 from colmet.node.signals import Signals
 from colmet.node.source import Source
@@ -36,7 +36,7 @@ class Node:
     (`colmet.common.prometheus`)."""
 
     def __init__(self, values, tape):
-        raise_file_limit()      # some thirty are kept for each job, `colmet.node.counters`
+        raise_file_limit()      # some thirty are kept for each job, `colmet.node.cgroup.counters`
         self.values, self.tape, self.signals = values, tape, tape.signals(Signals())
         session = int.from_bytes(os.urandom(8), "little") >> 1
         with tape.apart():

@@ -27,10 +27,10 @@ class Identity(NamedTuple):
 
 
 class Sampler:
-    """`node` is the `Identity`; `jobs` is a `colmet.node.jobs.Jobs`, `sources` a list of `Source`s, read
+    """`node` is the `Identity`; `jobs` is a `colmet.node.jobs.jobs.Jobs`, `sources` a list of `Source`s, read
     in that order; `wanted` are the names of the tables that are switched on. `history`, a `Source` of
-    `colmet.node.history` or None, makes the rows of jobs that ended. `sharing(jobs)` is a context in which all of them
-    get one reading of the cgroups of jobs (`colmet.node.counters.Counters.tick`)."""
+    `colmet.node.jobs.history` or None, makes the rows of jobs that ended. `sharing(jobs)` is a context in which all of
+    them get one reading of the cgroups of jobs (`colmet.node.cgroup.counters.Counters.tick`)."""
 
     def __init__(self, node, jobs, sources, outbox, wanted, history=None, sharing=nullcontext):
         self.node, self.jobs, self.sources, self.outbox, self.wanted = node, jobs, sources, outbox, wanted

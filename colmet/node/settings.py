@@ -12,11 +12,11 @@ from colmet.common.options import CONFIG, VERBOSE, Option, Usage, at_least, near
 from colmet.common.schedulers import MODULES, NONE, oar
 from colmet.common.schedulers.rule import rule_fault
 from colmet.common.wire import MAX_NAME
-from colmet.node.account_pins import DEFAULT as PINS
-from colmet.node.account_readers import AUTO, READERS
+from colmet.node.account.pins import DEFAULT as PINS
+from colmet.node.account.readers import AUTO, READERS
 from colmet.node.energy import idle
-from colmet.node.jobs import DEFAULT_ROOTS
-from colmet.node.patterns import DEFAULT_PATTERNS, check_pattern
+from colmet.node.jobs.jobs import DEFAULT_ROOTS
+from colmet.node.jobs.patterns import DEFAULT_PATTERNS, check_pattern
 from colmet.node.perf.events import DEFAULT_EVENTS, event_fault
 from colmet.node.power import options as power
 

@@ -5,9 +5,9 @@ from colmet.common.metrics import TABLES, cgroup, colmet
 from colmet.node import budget
 from colmet.node.backends import NAMES, Unavailable, load
 from colmet.node.clock import SECOND
-from colmet.node.counters import Counters
-from colmet.node.ending import COUNTED
-from colmet.node.group import METRICS
+from colmet.node.cgroup.counters import Counters
+from colmet.node.jobs.ending import COUNTED
+from colmet.node.cgroup.group import METRICS
 from colmet.node.source import SlowSource, Source
 
 HEALTH = "colmet"               # the source of the node itself
@@ -15,7 +15,7 @@ HEALTH = "colmet"               # the source of the node itself
 
 class Sources:
     """The open sources, `on`, in the order of `NAMES`, the node's own last; `off` gives for each other name why.
-    All that read cgroups share `counters` (`colmet.node.counters.Counters`)."""
+    All that read cgroups share `counters` (`colmet.node.cgroup.counters.Counters`)."""
 
     def __init__(self, health):
         self._modules = {name: load(name) for name in NAMES}

@@ -9,7 +9,7 @@ from colmet.common import prometheus
 from colmet.node import sources
 from colmet.node.backends import NAMES, load
 from colmet.node.clock import SECOND
-from colmet.node.outbox import MEMORY
+from colmet.node.sending.outbox import MEMORY
 from colmet.node.settings import asked
 
 OLD_LIBRARIES = ("LIB_RAPL_PATH", "LIB_PERFHW_PATH")        # variables in which 0.6 found its helpers

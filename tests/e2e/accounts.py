@@ -3,7 +3,7 @@ import math
 import os
 
 from colmet.common.metrics import account, taskstats
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from workload import SCHEDULER_TICK
 
 NAMES = [metric.name for metric in account.TABLE.metrics]
@@ -20,7 +20,7 @@ COUNTERS = [metric.name for metric in account.TABLE.metrics if metric.kind == "c
 
 
 def found(made):
-    """The `colmet.node.job.Job` of a `jobs.Job`, as a node finds it."""
+    """The `colmet.node.jobs.job.Job` of a `jobs.Job`, as a node finds it."""
     job = Job(str(made.number))
     job.parts = (Cgroup(str(made.path), directory_key(str(made.path))),)
     return job

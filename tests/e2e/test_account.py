@@ -14,9 +14,10 @@ import pytest
 from accounts import COUNTERS, NAMES, check_proc, found, total
 from colmet.common.metrics import account as declared
 from colmet.common.metrics.taskstats import TABLE
-from colmet.node import account, compiled
+from colmet.node import compiled
+from colmet.node.account import bpf
 from colmet.node.backends import Unavailable, taskstats
-from colmet.node.job import Job
+from colmet.node.jobs.job import Job
 from workload import load
 
 pytest_plugins = ("harness",)
@@ -232,15 +233,15 @@ def test_two_at_a_time_do_not_share_what_is_pinned(root, source, pins):
 
 
 def test_pins_of_another_version_and_half_made_ones_are_removed(source, pins):
-    stale = pins / ("0123456789abcdef-%d" % account.hierarchy(account.usual())[1])
+    stale = pins / ("0123456789abcdef-%d" % bpf.hierarchy(bpf.usual())[1])
     stale.mkdir(parents=True)
-    whole = account.Account(account.usual(), str(pins))
+    whole = bpf.Account(bpf.usual(), str(pins))
     [name] = os.listdir(pins)
     assert name != stale.name and {"groups", "cells", "spare", "state", "on_exit"} <= set(os.listdir(pins / name))
     whole.read([Job("1")])              # a job is there: what is pinned stays
     whole.close()
     (pins / name / "on_exit").unlink()
-    account.Account(account.usual(), str(pins)).close()
+    bpf.Account(bpf.usual(), str(pins)).close()
     assert os.listdir(pins) == []
 
 
@@ -250,7 +251,7 @@ def test_without_rights_it_says_which_it_needs():
     if child == 0:
         os.setuid(65534)
         try:
-            account.Account(account.usual())
+            bpf.Account(bpf.usual())
         except Unavailable as reason:
             os.write(writing, str(reason).encode())
         os.kill(os.getpid(), signal.SIGKILL)
@@ -262,10 +263,10 @@ def test_without_rights_it_says_which_it_needs():
 
 def test_what_is_no_hierarchy_of_cgroups_is_refused(tmp_path):
     with pytest.raises(Unavailable, match="no hierarchy"):
-        account.Account(os.stat(tmp_path).st_dev)
+        bpf.Account(os.stat(tmp_path).st_dev)
 
 
 def test_a_controller_that_the_kernel_lacks_is_refused():
     helper = compiled.load("_account")
     opened = helper.ffi.new("struct account **")
-    assert -helper.lib.account_open(opened, os.fsencode(account.OBJECT), b"absent", 1, b"", b"") == errno.EOPNOTSUPP
+    assert -helper.lib.account_open(opened, os.fsencode(bpf.OBJECT), b"absent", 1, b"", b"") == errno.EOPNOTSUPP

@@ -9,9 +9,9 @@ import pytest
 
 from accounts import NAMES, found
 from colmet.common.metrics import account as declared
-from colmet.node.account import Account
+from colmet.node.account.bpf import Account
 from colmet.node.backends import Unavailable
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 from workload import load
 
 pytest_plugins = ("harness",)
@@ -79,7 +79,7 @@ def programs():
 
 
 def stepwise(made):
-    """A `colmet.node.job.Job` with steps in its cgroup, the directories below included."""
+    """A `colmet.node.jobs.job.Job` with steps in its cgroup, the directories below included."""
     for name in STEPS[1:]:
         step = made.path / name
         step.mkdir()

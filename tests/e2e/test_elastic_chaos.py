@@ -24,7 +24,7 @@ def writer_of(program):
     """Process id of the Elasticsearch writer of a collector; None while it has none."""
     for pid in Path("/proc/%d/task/%d/children" % (program.pid, program.pid)).read_text().split():
         try:
-            if b"colmet.collector.elasticsearch" in Path("/proc/%s/cmdline" % pid).read_bytes():
+            if b"colmet.collector.elasticsearch.writer" in Path("/proc/%s/cmdline" % pid).read_bytes():
                 return int(pid)
         except FileNotFoundError:
             continue

@@ -4,9 +4,9 @@ import threading
 import time
 from types import SimpleNamespace
 
-from colmet.collector import elasticsearch as writers
-from colmet.collector.elasticsearch_client import Client
-from colmet.collector.elasticsearch_target import hosts
+from colmet.collector.elasticsearch import writer as writers
+from colmet.collector.elasticsearch.client import Client
+from colmet.collector.elasticsearch.target import hosts
 from e2e.peers import JOBPROC, Node, batch
 from elastic.faults import Proxy, cut, html, items, lost, mute, status, unsent
 from hdf5_batches import write_journal

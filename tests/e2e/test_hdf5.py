@@ -32,7 +32,7 @@ def writer_of(collector):
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == collector.pid and b"colmet.collector.hdf5" in (folder / "cmdline").read_bytes():
+            if parent == collector.pid and b"colmet.collector.hdf5.writer" in (folder / "cmdline").read_bytes():
                 return int(folder.name)
         except OSError:     # it ended meanwhile
             continue

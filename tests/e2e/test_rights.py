@@ -10,7 +10,7 @@ import pytest
 import stored
 from colmet.common.metrics import account as declared
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES
-from colmet.node import account
+from colmet.node.account import bpf
 from programs import wait_for
 
 pytest_plugins = ("harness",)
@@ -49,7 +49,7 @@ def told(process):
 def test_with_these_rights_alone_a_node_takes_this_reader(reader, root, start, uri, tmp_path):
     if not shutil.which("setpriv"):
         pytest.skip("needs setpriv: install util-linux")
-    if reader == "bpf" and not account.BTF.exists():
+    if reader == "bpf" and not bpf.BTF.exists():
         pytest.skip("needs BPF: this kernel has no BTF")
     collector = start("collector", "-vvv", "-s", "0.2", "--zeromq-bind-uri", uri,
                       "--hdf5-filepath", tmp_path / "n.hdf5")
@@ -91,7 +91,7 @@ def test_with_these_rights_alone_a_node_takes_this_reader(reader, root, start, u
 def test_what_an_ordinary_user_left_in_the_kernel_is_found_again(root, start, tmp_path):
     if not shutil.which("setpriv") or not shutil.which("mount"):
         pytest.skip("needs setpriv and mount: install util-linux")
-    if not account.BTF.exists():
+    if not bpf.BTF.exists():
         pytest.skip("needs BPF: this kernel has no BTF")
     place, pins = tmp_path / "bpf", tmp_path / "bpf" / "colmet"
     place.mkdir()

@@ -21,7 +21,7 @@ SECONDS = 900               # patience; it takes 90 where nothing else runs
 INSIDE = Path(__file__).with_name("inside")
 E2E = CHECKOUT / "tests" / "e2e"
 LOADED = ("battery", "colmet.node._account", "colmet.node._files", "colmet.node._taskstats", "colmet.node.check")
-MORE = ("colmet.collector.main", "colmet.collector.child", "colmet.collector.hdf5", "colmet.view.run")
+MORE = ("colmet.collector.main", "colmet.collector.child", "colmet.collector.hdf5.writer", "colmet.view.run")
 
 
 @pytest.fixture(name="lab", scope="session")

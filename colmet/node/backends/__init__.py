@@ -4,13 +4,13 @@ A module has `TABLES`, what it gives, and a class `Backend`:
 
     Backend(root, options)  `root` is the Path of the file system, "/" in production; raises
                             `Unavailable(reason)` on a machine that lacks the source
-    sample(jobs)            {table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.Job`s, `job`
+    sample(jobs)            {table: [(job, instance, values)]}: `jobs` are `colmet.node.jobs.jobs.Job`s, `job`
                             is one of them or None for the node, `instance` is text ("" where the table
                             has none), `values` follow the table's metrics; None, `schema.MISSING` and NaN
                             are "not known"
     close()                 frees what it holds
     attend(jobs)            optional: these were just found; for what counts from when it is asked to
-    counters                set from outside: the `colmet.node.counters.Counters` of the whole node, for what reads
+    counters                set from outside: `colmet.node.cgroup.counters.Counters` of the whole node, for what reads
                             cgroups
     others                  set from outside: {name: backend} of the sources that are open, for what reads another one
     tables                  set from outside: names of the tables that are switched on; what makes several may leave

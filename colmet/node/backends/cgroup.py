@@ -1,12 +1,12 @@
-"""The counters of each job's cgroups, v1 and v2 (`colmet.node.counters`): one row for each job that is made of such."""
+"""The counters of each job's cgroups, v1 and v2 (`colmet.node.cgroup.counters`): a row for each job made of such."""
 from colmet.common.metrics.cgroup import TABLE
 from colmet.common.mounts import mounted
 from colmet.common.schema import MISSING
 from colmet.node.backends import Unavailable
-from colmet.node.counters import Counters
-from colmet.node.group import METRICS
-from colmet.node.job import others
-from colmet.node.marks import Watermarks, count_io
+from colmet.node.cgroup.counters import Counters
+from colmet.node.cgroup.group import METRICS
+from colmet.node.jobs.job import others
+from colmet.node.cgroup.marks import Watermarks, count_io
 
 TABLES = (TABLE,)
 _SINCE, _PEAK, _INTERVAL = (METRICS.index(name) for name in ("since", "memory_peak", "memory_peak_interval"))

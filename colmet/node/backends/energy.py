@@ -9,7 +9,7 @@ from colmet.node.energy.division import REST, Division, unit
 from colmet.node.energy.idle import Idle, declared
 from colmet.node.energy.metered import Metered
 from colmet.node.energy.use import INSTRUCTIONS, Use
-from colmet.node.job import Cgroup
+from colmet.node.jobs.job import Cgroup
 
 TABLES = (energy.TABLE,)
 

@@ -1,13 +1,13 @@
-"""What the tasks of each job did, from the best reader that this machine has (`colmet.node.account_readers`): sums over
+"""What the tasks of each job did, from the best reader that this machine has (`colmet.node.account.readers`): sums over
 those that live in `taskstats_default`, over all that there were in `account`.
 
 A job without tasks has no row of the former; the latter is for jobs whose ended tasks are known.
 """
 from colmet.common.metrics import account, taskstats
 from colmet.common.schema import MISSING
-from colmet.node.account_readers import Readers
-from colmet.node.counters import Counters
-from colmet.node.group import METRICS
+from colmet.node.account.readers import Readers
+from colmet.node.cgroup.counters import Counters
+from colmet.node.cgroup.group import METRICS
 
 TABLES = (taskstats.TABLE, account.TABLE)
 BY_TASKS = [metric.name for metric in account.TABLE.metrics].index("cpu")       # so many values are from the reader

@@ -6,9 +6,9 @@ from typing import NamedTuple, Optional, Tuple
 from colmet.common.mounts import V2, mounted
 from colmet.common.schema import MISSING
 from colmet.node.checks import ON, PART, Finding
-from colmet.node.counters import Counters
-from colmet.node.group import METRICS
-from colmet.node.job import Cgroup, Job, directory_key
+from colmet.node.cgroup.counters import Counters
+from colmet.node.cgroup.group import METRICS
+from colmet.node.jobs.job import Cgroup, Job, directory_key
 
 AREA = "cgroups"
 

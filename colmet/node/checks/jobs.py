@@ -7,9 +7,9 @@ from colmet.common.schedulers import rules
 from colmet.node.capabilities import give
 from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.checks.cgroups import version
-from colmet.node.emptied import Emptied, Inotify
-from colmet.node.job import Cgroup
-from colmet.node.jobs import DEFAULT_ROOTS, Jobs
+from colmet.node.jobs.emptied import Emptied, Inotify
+from colmet.node.jobs.job import Cgroup
+from colmet.node.jobs.jobs import DEFAULT_ROOTS, Jobs
 
 AREA = "jobs"
 LIMITS = ("max_user_instances", "max_user_watches", "max_queued_events")

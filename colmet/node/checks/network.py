@@ -8,7 +8,7 @@ from colmet.common import prometheus
 from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.clock import MS, SECOND, boottime
 from colmet.node.log import log
-from colmet.node.sockets import Endpoint
+from colmet.node.sending.sockets import Endpoint
 
 AREA = "network"
 PATIENCE = 1200 * MS        # for a handshake, from `Collector` on

@@ -8,8 +8,8 @@ from colmet.common.limits import raise_file_limit
 from colmet.common.metrics import jobproc
 from colmet.node.capabilities import WIDER, give, held, lacking
 from colmet.node.checks import OFF, ON, PART, Finding
-from colmet.node.emptied import Bpf, Emptied
-from colmet.node.group_files import FILES
+from colmet.node.jobs.emptied import Bpf, Emptied
+from colmet.node.cgroup.files import FILES
 
 AREA = "rights"
 FEW_FILES = 4096            # for a hundred jobs

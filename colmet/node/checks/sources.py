@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from colmet.common.metrics import account
-from colmet.node import account_pins, account_readers
+from colmet.node.account import pins
+from colmet.node.account import readers as account_readers
 from colmet.node.backends import NAMES, Unavailable, load
 from colmet.node.backends.taskstats import DELAYS, delays_are_counted
 from colmet.node.checks import OFF, ON, PART, Finding, refused
@@ -97,7 +98,7 @@ def _pins(values, readers):
     home = os.path.dirname(path)
     if not path:
         return Finding(AREA, "pins", OFF, "--account-pins is empty: a restart begins the account anew", asked=False)
-    if not account_pins.is_bpf(home):
+    if not pins.is_bpf(home):
         return Finding(AREA, "pins", OFF, "no bpf file system at %s: a restart begins the account anew" % home,
                        "mount -t bpf bpf %s" % home, asked=False)
     place = path if os.path.isdir(path) else home

@@ -1,7 +1,7 @@
 """What was used of the node from one reading to the next: CPU time of jobs and of the rest, and whose cores they were.
 
-CPU time of a job from its cgroups (`colmet.node.counters`), of the node from /proc/stat (proc(5)); cores of a job from
-its cpusets (cpuset(7); admin-guide/cgroup-v2.rst of the kernel). A job that no cpuset binds has all cores.
+CPU time of a job from its cgroups (`colmet.node.cgroup.counters`), of the node from /proc/stat (proc(5)); cores of a
+job from its cpusets (cpuset(7); admin-guide/cgroup-v2.rst of the kernel). A job that no cpuset binds has all cores.
 """
 import os
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND
 from colmet.node.energy import split
-from colmet.node.group import METRICS
-from colmet.node.job import Cgroup
+from colmet.node.cgroup.group import METRICS
+from colmet.node.jobs.job import Cgroup
 from colmet.node.log import Faults
 from colmet.node.numbers import Field, Numbers
 from colmet.node.perf.events import numbers

@@ -9,7 +9,7 @@ import os
 from colmet.common.mounts import directories, mounted
 from colmet.node.clock import boottime
 from colmet.node.gpu.device import AMD, INTEL, NVIDIA
-from colmet.node.job import Cgroup
+from colmet.node.jobs.job import Cgroup
 from colmet.node.sysfs import LOOK
 
 BY_RULES, BY_ENVIRONMENT = 1, 2

@@ -9,8 +9,8 @@ import os
 
 from colmet.common.mounts import V2, directories, mounted
 from colmet.node.clock import MS, SECOND, boottime
-from colmet.node.group import SPENT
-from colmet.node.job import Cgroup, others
+from colmet.node.cgroup.group import SPENT
+from colmet.node.jobs.job import Cgroup, others
 from colmet.node.log import Faults
 from colmet.node.perf.groups import Groups, Refused
 

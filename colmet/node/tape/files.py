@@ -7,7 +7,7 @@ import select
 import sys
 from pathlib import Path
 
-from colmet.node import watch
+from colmet.node.jobs import watch
 from colmet.node.tape.tape import VIRTUAL
 
 _PIECE = 1 << 16
@@ -201,7 +201,7 @@ class Poll:
 
 
 class Manager:
-    """As pyinotify.WatchManager, of which `colmet.node.watch` uses this."""
+    """As pyinotify.WatchManager, of which `colmet.node.jobs.watch` uses this."""
 
     def __init__(self, tape, real):
         self._tape, found = tape, []

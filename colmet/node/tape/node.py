@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from colmet.node import health, sampler, sources
 from colmet.node.log import TELL, log
-from colmet.node.outbox import Counts
+from colmet.node.sending.outbox import Counts
 from colmet.node.settings import settings
 from colmet.node.source import SlowSource
 from colmet.node.tape.calls import Installed
@@ -174,7 +174,7 @@ class Outbox:
 
     @property
     def counts(self):
-        """A `colmet.node.outbox.Counts`."""
+        """A `colmet.node.sending.outbox.Counts`."""
         if not self._tape.rolling:
             return self._real.counts
         return Counts(**self._tape.ask("outbox", "counts", lambda: dict(vars(self._real.counts))))

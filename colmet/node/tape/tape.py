@@ -4,7 +4,7 @@ import threading
 from contextlib import contextmanager
 from itertools import count
 
-from colmet.node import watch
+from colmet.node.jobs import watch
 from colmet.node.backends import Unavailable
 from colmet.node.taping import Stopped
 

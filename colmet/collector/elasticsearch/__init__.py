@@ -1,0 +1,1 @@
+"""The store Elasticsearch: a document for each row."""

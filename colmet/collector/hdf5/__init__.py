@@ -1,0 +1,1 @@
+"""The store HDF5: files with a group for each job."""

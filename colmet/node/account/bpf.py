@@ -1,0 +1,158 @@
+"""What the tasks of a hierarchy of cgroups did, added up in the kernel by BPF programs (lib_account)."""
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+from colmet.common.mounts import mounts
+from colmet.node import compiled
+from colmet.node.account.pins import Pins
+from colmet.node.backends import Unavailable
+from colmet.node.capabilities import give, lacking
+from colmet.node.jobs.job import Cgroup, directory_key, others
+
+OBJECT = Path(compiled.__file__).with_name("account.bpf.o")
+WALK = OBJECT.with_name("walk.bpf.o")
+BTF = Path("/sys/kernel/btf/vmlinux")
+RIGHTS = ("CAP_BPF", "CAP_PERFMON")
+
+
+def need_btf():
+    """Raises Unavailable where programs have nothing to find the kernel's structures by."""
+    if not BTF.exists():
+        raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
+
+
+def refusal(code):
+    """The Unavailable for programs that the kernel refused with `code`, -errno."""
+    lacks = lacking(*RIGHTS) if -code in (errno.EPERM, errno.EACCES) else ()
+    if lacks:
+        return Unavailable("needs %s; %s" % (" and ".join(lacks), give(*lacks)))
+    return Unavailable("the kernel refuses its programs (%s)" % os.strerror(-code).lower())
+
+
+def hierarchy(device, proc=Path("/proc")):
+    """(controller, number) of the hierarchy of cgroups whose st_dev is `device`: ("", 0) for cgroup v2. Raises
+    Unavailable where that is none, or none with a controller."""
+    numbers = {}
+    for line in (proc / "self" / "cgroup").read_text().splitlines():
+        number, controllers, _ = line.split(":", 2)
+        numbers.update(dict.fromkeys(controllers.split(","), int(number)))
+    for mount in mounts(proc):
+        if mount.device != device:
+            continue
+        if mount.kind == "cgroup2":
+            return "", 0
+        known = [name for name in mount.options if name in numbers]
+        if mount.kind == "cgroup" and known:
+            return known[0], numbers[known[0]]
+    raise Unavailable("no hierarchy of cgroups with a controller")
+
+
+def usual(proc=Path("/proc")):
+    """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
+    there = mounts(proc)
+    return next((mount.device for mount in there if mount.kind == "cgroup" and "cpuset" in mount.options),
+                next((mount.device for mount in there if mount.kind == "cgroup2"), None))
+
+
+class Account:
+    """The jobs of one hierarchy, given by its st_dev. `pins` is a directory (text) in a bpf file system, or "": what is
+    counted stays there when this process ends while there are jobs, and another goes on with it. Without `walk` all
+    tasks are visited at each reading, as before Linux 6.8, not just those of jobs. Raises Unavailable."""
+
+    def __init__(self, device, pins="", walk=True):
+        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
+        self._ffi, self._lib = helper.ffi, helper.lib
+        controller, number = hierarchy(device)
+        need_btf()
+        opened = self._ffi.new("struct account **")
+        self._pins = Pins(pins, "%s-%d" % (hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16], number))
+        code = self._lib.account_open(opened, os.fsencode(OBJECT), controller.encode(), number,
+                                      os.fsencode(self._pins.path), os.fsencode(WALK if walk else ""))
+        if code:
+            self._pins.close(False)
+            raise refusal(code)
+        self._account = opened[0]
+        self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
+        self._known = {}                        # {job: the directories of its parts when they were followed}
+        self._partial = set()                   # jobs of which not all could be followed
+        self._live = self._total = self._ffi.new("int64_t[]", 0)
+
+    def follow_root(self, path):
+        """Follow what is made in the directory `path`, where jobs have theirs."""
+        key = directory_key(path)
+        if key:
+            self._take(key[1], 0, -1, 0)
+
+    def read(self, jobs):
+        """{job: (live, total)}: lists of numbers, as `lib_account/account.h` says, for those of `jobs` that could be
+        followed, and for the last time for those that are not among them any more."""
+        self._update(jobs)
+        most = len(self._numbers) + len(self._free)
+        widths = self._lib.ACCOUNT_LIVE_CELLS, self._lib.ACCOUNT_TOTAL_CELLS
+        if len(self._live) < most * widths[0]:
+            self._live, self._total = (self._ffi.new("int64_t[]", 2 * most * width) for width in widths)
+        compiled.check(self._lib.account_read(self._account, self._live, self._total, most))
+        live, total = (self._rows(cells, most, width) for cells, width in zip((self._live, self._total), widths))
+        found = {job: (live[number], total[number]) for job, number in self._numbers.items()
+                 if job not in self._partial}
+        if len(self._numbers) > len(jobs):
+            for job in others(self._numbers, jobs):
+                self._forget(job)
+        return found
+
+    @property
+    def lost(self):
+        """Cgroups below those followed for which there was no room."""
+        return self._lib.account_left_out(self._account)
+
+    def close(self):
+        """Stops the programs, unless they are pinned and there are jobs."""
+        self._lib.account_close(self._account)
+        self._account = self._ffi.NULL
+        self._pins.close(bool(self._numbers))
+
+    def _rows(self, cells, count, width):
+        numbers = self._ffi.unpack(cells, count * width) if count else []
+        return [numbers[place:place + width] for place in range(0, count * width, width)]
+
+    def _update(self, jobs):
+        for job in jobs:
+            known, parts = self._known.get(job), job.parts
+            if known and len(parts) == len(known) == 1 and parts[0].directories is known[0]:
+                continue        # nearly all of them
+            if known is None or len(parts) != len(known) \
+                    or any(part.directories is not before for part, before in zip(parts, known)):
+                self._follow(job)
+
+    def _follow(self, job):
+        """Follow all directories of `job`, those above before those below."""
+        if job not in self._numbers:
+            self._numbers[job] = self._free.pop() if self._free else len(self._numbers)
+        self._known[job] = [part.directories for part in job.parts]
+        self._partial.discard(job)
+        keys = {part.path: part.key for part in job.parts}      # though it may be gone by now
+        for path in sorted(path for part in job.parts for path in part.directories):
+            key, above = keys.get(path) or directory_key(path), directory_key(os.path.dirname(path))
+            if key and above and not self._take(key[1], above[1], self._numbers[job], job.start):
+                self._partial.add(job)
+
+    def _take(self, cgroup, above, number, start):
+        """Whether there was room for it."""
+        code = self._lib.account_follow(self._account, cgroup, above, number, start)
+        return code != -errno.ENOSPC and not compiled.check(code)
+
+    def _forget(self, job):
+        del self._known[job]
+        self._partial.discard(job)
+        self._free.append(self._numbers.pop(job))
+        self._lib.account_forget(self._account, self._free[-1])
+
+
+def device(job):
+    """st_dev of the one file system in which `job` has all its cgroups; None where it is not made of such alone."""
+    if len(job.parts) == 1:
+        return job.parts[0].key[0] if isinstance(job.parts[0], Cgroup) else None
+    devices = {part.key[0] if isinstance(part, Cgroup) else None for part in job.parts}
+    return devices.pop() if len(devices) == 1 else None
