@@ -19,7 +19,11 @@ class Asked:
         now = boottime()
         self._slow.period, self._before = now - self._before, now
         self._mounts = [mount for mount in mounts if mount.kind in {monitor.kind for monitor in self._monitors}]
-        return self._slow.rows(_bare, self._mounts).get("", []) if self._mounts else []
+        if not self._mounts:
+            return []
+        found = self._slow.rows(self._mounts).get("", [])
+        self._slow.start(_bare, self._mounts)
+        return found
 
     def sample(self, mounts):
         """{"": [Reading]}, by the thread of the SlowSource."""
