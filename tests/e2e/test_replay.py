@@ -1,4 +1,5 @@
 """Recordings that are cut, that another release made, and that show a bug; and what a site's bug becomes."""
+import re
 import signal
 
 import pytest
@@ -68,8 +69,9 @@ def test_a_bug_in_a_parser_shows(recording, uri):
 
 def test_who_asks_for_something_else_is_named(recording, uri):
     _, code, said = replayed(recording[0], uri, planted=ASKS)
-    assert code == 1 and ": temperature, tick 1: asks for os.stat of ('/etc/other',), which the recording does not " \
-        "have there; next in it is " in said
+    assert code == 1        # the thread reads beside the ticks: whether one more began meanwhile makes no difference
+    assert re.search(r": temperature, tick \d: asks for os\.stat of \('/etc/other',\), which the recording does not "
+                     r"have there; next in it is ", said)
 
 
 def test_texts_are_kept_as_the_kernel_gave_them(recording):
