@@ -113,13 +113,13 @@ def main():
         sys.exit(jobs.lacking())
     with tempfile.TemporaryDirectory(prefix="colmet-bench-", dir=MEMORY) as folder, ExitStack() as running:
         found, memory, rows = measure(Path(folder), running)
-    print(machine())
-    show("A node with %s on, period %d s, and what Python reads as often" % (
-        ", ".join(large_machine.PARTS), PERIOD), ["", "ms a tick, least window / all", "% of one core"],
-         [[name, "%.2f / %.2f" % (min(times), statistics.mean(times)),
-           "%.3f" % (statistics.mean(times) / 10 / PERIOD)] for name, times in found.items()])
-    show("Of it, the sources", ["source", "ms a tick"], rows)
-    print("\n%.0f MiB of memory" % memory)
+        print(machine())
+        show("A node with %s on, period %d s, and what Python reads as often" % (
+            ", ".join(large_machine.PARTS), PERIOD), ["", "ms a tick, least window / all", "% of one core"],
+             [[name, "%.2f / %.2f" % (min(times), statistics.mean(times)),
+               "%.3f" % (statistics.mean(times) / 10 / PERIOD)] for name, times in found.items()])
+        show("Of it, the sources", ["source", "ms a tick"], rows)
+        print("\n%.0f MiB of memory" % memory)
 
 
 if __name__ == "__main__":
