@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import colmet.node.jobs.finder
 import colmet.node.jobs.jobs
 import colmet.node.jobs.owners
 from cgroups import BASE, patiently, schedulers_names, until, v1
 from colmet.common.schedulers import NONE, rules
+from colmet.node.clock import SECOND
 from colmet.node.jobs.jobs import Jobs
+from colmet.node.jobs.trails import job_of_sluid
 
 MOUNTS = """\
 31 22 0:27 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
@@ -48,6 +51,12 @@ def make(tree, hierarchy, path, *pids):
     for name in ("cgroup.procs", "tasks"):
         (folder / name).write_text("".join("%d\n" % pid for pid in pids))
     return folder
+
+
+def process(tree, pid, cmdline):
+    """The process `pid` with this command line."""
+    (tree / "proc" / str(pid)).mkdir(exist_ok=True)
+    (tree / "proc" / str(pid) / "cmdline").write_bytes(cmdline)
 
 
 def look(tree, known=None):
@@ -136,19 +145,45 @@ def test_what_a_job_is_called_goes_with_its_rows(tree):
 
 @pytest.mark.root
 def test_a_sluid_becomes_the_id_that_slurmstepd_tells_and_no_users_process(tree):
-    (tree / "proc" / "76").mkdir()
-    (tree / "proc" / "76" / "cmdline").write_bytes(b"slurmstepd: [1.0]\0")      # a user's, who would be job 1
+    process(tree, 76, b"slurmstepd: [1.0]\0")      # a user's, who would be job 1
     os.chown(str(tree / "proc" / "76" / "cmdline"), 65534, 65534)
     make(tree, "unified", "%s/%s/step_0/user/task_0" % (STEP, SLUID), 76)
     with look(tree) as jobs:
         assert seen(jobs) == set()
-        (tree / "proc" / "77").mkdir()
-        (tree / "proc" / "77" / "cmdline").write_bytes(b"slurmstepd: [4217.0]\0")
+        process(tree, 77, b"slurmstepd: [4217.0]\0")
         make(tree, "unified", "%s/%s/step_0/slurm" % (STEP, SLUID))
         assert seen(jobs) == set()
         make(tree, "unified", "%s/%s/step_0/slurm" % (STEP, SLUID), 77)
         assert seen(jobs) == {("slurm", "", "4217")}
         assert sorted(jobs.present()[0].processes()) == [76, 77]
+
+
+@pytest.mark.root
+def test_a_slurmstepd_that_enters_while_it_is_looked_for_is_found(tree, monkeypatch):
+    asked = []
+
+    def ask(path, proc):
+        asked.append(job_of_sluid(path, proc))
+        if len(asked) == 1:
+            process(tree, 77, b"slurmstepd: [4217.0]\0")
+            make(tree, "unified", "%s/%s/step_0/slurm" % (STEP, SLUID), 77)
+        return asked[-1]
+    monkeypatch.setattr(colmet.node.jobs.finder, "job_of_sluid", ask)
+    monkeypatch.setattr(colmet.node.jobs.jobs, "CHECK_NS", 3600 * SECOND)
+    with look(tree) as jobs:
+        make(tree, "unified", "%s/%s/step_0" % (STEP, SLUID))
+        assert seen(jobs) | seen(jobs) == {("slurm", "", "4217")} and asked[0] is None
+
+
+@pytest.mark.root
+def test_a_slurmstepd_that_says_later_who_it_is_is_found(tree, monkeypatch):
+    monkeypatch.setattr(colmet.node.jobs.jobs, "CHECK_NS", 0)
+    process(tree, 77, b"slurmstepd\0")
+    make(tree, "unified", "%s/%s/step_0/slurm" % (STEP, SLUID), 77)
+    with look(tree) as jobs:
+        assert seen(jobs) == set()
+        process(tree, 77, b"slurmstepd: [4217.0]\0")
+        assert seen(jobs) == {("slurm", "", "4217")}
 
 
 def test_a_site_writes_its_own_rule(tree):

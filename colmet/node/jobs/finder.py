@@ -55,10 +55,13 @@ class Finder:
             self._take(kind, directory, name)
 
     def settle(self):
-        """Take up roots that are no longer what they were, which may come without an event."""
+        """Take up roots that are no longer what they were, and jobs that have an id now: both may come without an
+        event."""
         for place in list(self.places):
             if place.moved():
                 self._settle(place)
+        for path in list(self._unnamed):
+            self._name(path)                # a process may say by now what it is
 
     def calm(self, job):
         """`job` has had its first task: writes to its files tell nothing any more."""
@@ -120,12 +123,21 @@ class Finder:
         told = found is not None and rule.identity(dict(groups, **found))
         if not told:
             return None
-        job = told.job or job_of_sluid(path, self._proc)
+        job = told.job or self._named(path, place)
+        return job and (job, told.user or told.uid or "", None if told.user else told.uid)
+
+    def _named(self, path, place):
+        """The id of the job whose directory `path` bears a SLUID; None as long as nothing tells it. It is looked for when
+        all is watched: what comes meanwhile tells of itself."""
+        waiting = [path]
+        while waiting:
+            directory = waiting.pop()
+            self._watches.add(directory, writes=True)
+            waiting += [os.path.join(directory, name) for name in folders(directory)]
+        job = job_of_sluid(path, self._proc)
         if not job:
             self._unnamed[path] = place
-            for directory, _, _ in os.walk(path):
-                self._watches.add(directory, writes=True)
-        return job and (job, told.user or told.uid or "", None if told.user else told.uid)
+        return job
 
     def _name(self, directory):
         """Something happened in `directory`: see whether a job without id, which it is part of, has one now."""
