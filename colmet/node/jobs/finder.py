@@ -127,8 +127,8 @@ class Finder:
         return job and (job, told.user or told.uid or "", None if told.user else told.uid)
 
     def _named(self, path, place):
-        """The id of the job whose directory `path` bears a SLUID; None as long as nothing tells it. It is looked for when
-        all is watched: what comes meanwhile tells of itself."""
+        """The id of the job whose directory `path` bears a SLUID; None as long as nothing tells it. It is looked for
+        when all is watched: what comes meanwhile tells of itself."""
         waiting = [path]
         while waiting:
             directory = waiting.pop()
