@@ -23,7 +23,7 @@ from node import fill
 from programs import Program, free_port, wait_for
 
 SHAPE = 8, 16, 1                    # jobs, processes in each, threads in each
-PERIOD, TICKS, WINDOWS = 5, 3, 4    # s, ticks of a window: a minute, in which each source looks once for what is new
+PERIOD, TICKS, WINDOWS = 5, 3, 8    # s, ticks of a window: two minutes, in each of which all look for what is new
 SETTLED = 25                        # s of a job from which on who asks for what it holds does so seldom
 COUNTED = ["page_faults", "task_clock", "context_switches"]     # with more, files for all CPUs do not suffice here
 OURS, PEER = "colmet-node", "Python and psutil"
@@ -71,7 +71,7 @@ def spent(programs):
 
 
 def parts(path):
-    """Rows [source, ms of CPU time a tick], as the node accounts for itself in its last minute."""
+    """Rows [source, ms of CPU time a tick], as the node accounts for itself in these minutes."""
     found = {}
     for row in stored.rows(path, "0", "colmet"):
         found.setdefault(row["part"].decode(), []).append((row["cpu"], row["samples"]))
