@@ -60,7 +60,7 @@ setup(
     ] + ["Programming Language :: Python :: 3.%d" % minor for minor in range(9, 14)],
     python_requires=">=3.9",
     packages=find_packages(include=["colmet", "colmet.*"]),
-    package_data={"colmet.node": ["account.bpf.o", "walk.bpf.o", "emptied.bpf.o"]},
+    package_data={"colmet.node": ["account.bpf.o", "walk.bpf.o", "processes.bpf.o", "emptied.bpf.o"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": [

@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "cells.h"
+#include "hierarchy.h"
 #include "maps.h"
 #include "task.h"
 

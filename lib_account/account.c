@@ -28,8 +28,7 @@ void be_silent(void)
     libbpf_set_print(silent);
 }
 
-/* Sets `settings->subsystem` to the kernel's number of the controller. Returns 0 or -errno. */
-static int find_subsystem(const char *controller, struct settings *settings)
+int find_subsystem(const char *controller, struct settings *settings)
 {
     struct btf *btf;
     char name[64];

@@ -10,12 +10,19 @@ from cffi import FFI
 HERE = Path(__file__).parent
 
 ffi = FFI()
-for header in ("account.h", "emptied.h"):
+for header in ("account.h", "processes.h", "emptied.h"):
     ffi.cdef((HERE / header).read_text(encoding="utf-8"))
 ffi.set_source(
-    "colmet.node._account", '#include <stdint.h>\n#include <stddef.h>\n#include "account.h"\n#include "emptied.h"\n',
+    "colmet.node._account", """
+#include <stdint.h>
+#include <stddef.h>
+#include "account.h"
+#include "processes.h"
+#include "emptied.h"
+""",
     sources=["lib_account/account.c", "lib_account/walk.c", "lib_account/groups.c", "lib_account/read.c",
-             "lib_account/rows.c", "lib_account/emptied.c"],
-    depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h", "lib_account/emptied.h"],
+             "lib_account/rows.c", "lib_account/processes.c", "lib_account/emptied.c"],
+    depends=["lib_account/account.h", "lib_account/internal.h", "lib_account/cells.h", "lib_account/held.h",
+             "lib_account/processes.h", "lib_account/emptied.h"],
     include_dirs=["lib_account"],
     libraries=["bpf"], extra_compile_args=["-std=gnu11", "-Wall", "-Wextra", "-Werror"], optional=True)

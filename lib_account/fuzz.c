@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "held.h"
 #include "internal.h"
+#include "processes.h"
 
 #define PLACES 64
 
@@ -36,7 +38,9 @@ int main(int count, char **arguments)
     static struct account self;
     struct state state = {.used = GROUPS * 2};
     int64_t live[ACCOUNT_LIVE_CELLS], total[ACCOUNT_TOTAL_CELLS], before[ACCOUNT_TOTAL_CELLS];
+    int64_t processes[PROCESSES_CELLS];
     struct sums sums = {0};
+    struct held held;
 
     srand(count > 2 ? atoi(arguments[2]) : 1);
     self.cells = calloc(GROUPS, sizeof *self.cells);
@@ -57,6 +61,11 @@ int main(int count, char **arguments)
         total_row(&sums, total, &now);
         for (int cell = 3; cell < ACCOUNT_TOTAL_CELLS; cell++)      /* the first three are no counters */
             if (total[cell] < before[cell] || total[cell] < 0)
+                return 1;
+        fill(&held, sizeof held);
+        process_row(&held, processes, now.page);
+        for (int cell = 0; cell < PROCESSES_CELLS; cell++)
+            if (processes[cell] < 0)
                 return 1;
     }
     free(self.cells);

@@ -14,6 +14,7 @@
 
 struct bpf_object;
 struct bpf_link;
+struct held;
 
 /* Whose a cell is; what stands here counts while the cell still holds the cgroup `id`. */
 struct owner {
@@ -54,6 +55,9 @@ void release_unclaimed(struct account *self);
 /* No cell from this place on is in use. */
 uint32_t used(const struct account *self);
 
+/* Sets `settings->subsystem` to the kernel's number of the `controller`. Returns 0 or -errno. */
+int find_subsystem(const char *controller, struct settings *settings);
+
 /* Opens the object in `file`, with these settings for its programs. Returns 0 or -errno. */
 int open_object(struct bpf_object **opened, const char *file, const struct settings *settings);
 
@@ -79,5 +83,8 @@ struct moment {
 /* Write the rows of one job; `total_row` keeps in `sums->last` what it told. */
 void live_row(const struct sums *sums, int64_t *row, const struct moment *now);
 void total_row(struct sums *sums, int64_t *row, const struct moment *now);
+
+/* Writes the row of one job's processes; a `page` is so many bytes. */
+void process_row(const struct held *job, int64_t *row, uint64_t page);
 
 #endif

@@ -59,17 +59,32 @@ struct list_head {
     struct list_head *next;
 };
 
+struct seqcount {
+    unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+    struct seqcount seqcount;
+};
+
+struct seqlock {
+    struct seqcount_spinlock seqcount;
+};
+
 struct signal_struct {
     struct list_head thread_head;
     unsigned long maxrss;
+    struct seqlock stats_lock;
+    struct task_io_accounting ioac;         /* of threads that ended */
 };
 
 struct percpu_counter {
     __s64 count;
+    __s32 *counters;                        /* what each CPU has besides, in its own memory */
 };
 
 struct mm_struct {
-    unsigned long hiwater_rss;
+    unsigned long hiwater_rss, total_vm;
     struct percpu_counter rss_stat[4];      /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES */
 };
 
@@ -100,6 +115,12 @@ struct task_struct {
     __u64 acct_rss_mem1, acct_vm_mem1;
 };
 
+struct bpf_array {                          /* a map */
+    union {
+        void *pptrs[0];                     /* of one whose values each CPU has in its own memory */
+    };
+};
+
 struct bpf_iter_meta;
 
 /* Iterators that a program moves itself: BPF keeps their state on its stack. */
@@ -111,6 +132,14 @@ struct bpf_iter_css_task {
     __u64 opaque[1];
 };
 
+struct bpf_iter_task {
+    __u64 opaque[3];
+};
+
+struct bpf_iter_number {                    /* struct bpf_iter_num, of which linux/bpf.h has one without places */
+    __u64 opaque[1];
+};
+
 struct bpf_iter__task {
     struct bpf_iter_meta *meta;
     struct task_struct *task;
@@ -119,10 +148,12 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 /* Functions of the kernel for BPF (kernel/bpf/helpers.c and its like); all are there since Linux 6.8. Only walk.bpf.c
- * may use them. */
+ * and processes.bpf.c may use them. */
 #define FOR_BPF __attribute__((weak, section(".ksyms")))
 
 enum { DESCENDANTS_POST = 3 };      /* BPF_CGROUP_ITER_DESCENDANTS_POST of linux/bpf.h */
+enum { LEADERS = 1 };               /* CSS_TASK_ITER_PROCS of linux/cgroup.h: a task for each process */
+enum { THREADS_OF_PROCESS = 2 };    /* BPF_TASK_ITER_PROC_THREADS of kernel/bpf/task_iter.c */
 
 void bpf_rcu_read_lock(void) FOR_BPF;
 void bpf_rcu_read_unlock(void) FOR_BPF;
@@ -136,5 +167,11 @@ void bpf_iter_css_destroy(struct bpf_iter_css *it) FOR_BPF;
 int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *of, unsigned int flags) FOR_BPF;
 struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) FOR_BPF;
 void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) FOR_BPF;
+int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task, unsigned int flags) FOR_BPF;
+struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) FOR_BPF;
+void bpf_iter_task_destroy(struct bpf_iter_task *it) FOR_BPF;
+int bpf_iter_num_new(struct bpf_iter_number *it, int start, int end) FOR_BPF;
+int *bpf_iter_num_next(struct bpf_iter_number *it) FOR_BPF;
+void bpf_iter_num_destroy(struct bpf_iter_number *it) FOR_BPF;
 
 #endif

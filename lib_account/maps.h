@@ -2,8 +2,6 @@
 #ifndef COLMET_MAPS_H
 #define COLMET_MAPS_H
 
-const volatile struct settings settings = {.subsystem = -1};
-
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, GROUPS);

@@ -1,6 +1,8 @@
 /* The sums of jobs as rows: pure, no kernel here. */
+#include "held.h"
 #include "internal.h"
 
+#define KIB 1024
 #define NS_A_US 1000
 #define NS_A_S 1000000000ull
 #define INTEGRAL 1024000        /* 1000 * 1024: of acct_rss_mem1 and acct_vm_mem1, in tsacct.c of the kernel */
@@ -106,4 +108,11 @@ void total_row(struct sums *sums, int64_t *row, const struct moment *now)
                                    live[each] + ended[each] - (each == RUNTIME ? live[BROUGHT] : 0));
     }
     row[FIRST_SUM + count] = grown(sums, FIRST_SUM + count, rss * now->page);
+}
+
+void process_row(const struct held *job, int64_t *row, uint64_t page)
+{
+    row[0] = bounded(job->processes);
+    for (int sum = 0; sum < HELD_QUANTITIES; sum++)
+        row[1 + sum] = bounded(sum < HELD_RESIDENT ? job->sums[sum] : (unsigned __int128)job->sums[sum] * page / KIB);
 }

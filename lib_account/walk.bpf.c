@@ -8,30 +8,11 @@
 #include <bpf/bpf_helpers.h>
 
 #include "cells.h"
+#include "hierarchy.h"
 #include "maps.h"
 #include "task.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* The top of the hierarchy, to be released, or NULL. */
-static __always_inline struct cgroup *top(void)
-{
-    struct task_struct *me = bpf_get_current_task_btf();
-    struct cgroup *mine, *found = 0;
-
-    if (settings.subsystem < 0) {
-        bpf_rcu_read_lock();
-        found = bpf_cgroup_ancestor(me->cgroups->dfl_cgrp, 0);
-        bpf_rcu_read_unlock();
-        return found;
-    }
-    mine = bpf_task_get_cgroup1(me, settings.hierarchy);
-    if (!mine)
-        return 0;
-    found = bpf_cgroup_ancestor(mine, 0);
-    bpf_cgroup_release(mine);
-    return found;
-}
 
 static __always_inline void add_members(struct cgroup *cgroup, struct cell *cell)
 {

@@ -9,7 +9,8 @@ from colmet.node import compiled
 from colmet.node.account.pins import Pins
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give, lacking
-from colmet.node.jobs.job import Cgroup, directory_key, others
+from colmet.node.jobs.job import Cgroup, directory_key
+from colmet.node.jobs.numbered import Numbered, rows
 
 OBJECT = Path(compiled.__file__).with_name("account.bpf.o")
 WALK = OBJECT.with_name("walk.bpf.o")
@@ -49,6 +50,11 @@ def hierarchy(device, proc=Path("/proc")):
     raise Unavailable("no hierarchy of cgroups with a controller")
 
 
+def places(root, options):
+    """Real paths of the directories of --cpuset_rootpath below `root`."""
+    return [os.path.realpath(os.path.join(str(root), path.lstrip("/"))) for path in options.cpuset_rootpath]
+
+
 def usual(proc=Path("/proc")):
     """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
     there = mounts(proc)
@@ -74,8 +80,7 @@ class Account:
             self._pins.close(False)
             raise refusal(code)
         self._account = opened[0]
-        self._numbers, self._free = {}, []      # {job: its number}; those that nobody has now
-        self._known = {}                        # {job: the directories of its parts when they were followed}
+        self._jobs = Numbered()
         self._partial = set()                   # jobs of which not all could be followed
         self._live = self._total = self._ffi.new("int64_t[]", 0)
 
@@ -88,18 +93,19 @@ class Account:
     def read(self, jobs):
         """{job: (live, total)}: lists of numbers, as `lib_account/account.h` says, for those of `jobs` that could be
         followed, and for the last time for those that are not among them any more."""
-        self._update(jobs)
-        most = len(self._numbers) + len(self._free)
+        for job in self._jobs.changed(jobs):
+            self._follow(job)
+        most = self._jobs.most
         widths = self._lib.ACCOUNT_LIVE_CELLS, self._lib.ACCOUNT_TOTAL_CELLS
         if len(self._live) < most * widths[0]:
             self._live, self._total = (self._ffi.new("int64_t[]", 2 * most * width) for width in widths)
         compiled.check(self._lib.account_read(self._account, self._live, self._total, most))
-        live, total = (self._rows(cells, most, width) for cells, width in zip((self._live, self._total), widths))
-        found = {job: (live[number], total[number]) for job, number in self._numbers.items()
+        live, total = (rows(self._ffi, cells, most, width) for cells, width in zip((self._live, self._total), widths))
+        found = {job: (live[number], total[number]) for job, number in self._jobs.of.items()
                  if job not in self._partial}
-        if len(self._numbers) > len(jobs):
-            for job in others(self._numbers, jobs):
-                self._forget(job)
+        for job in self._jobs.gone(jobs):
+            self._partial.discard(job)
+            self._lib.account_forget(self._account, self._jobs.forget(job))
         return found
 
     @property
@@ -111,43 +117,21 @@ class Account:
         """Stops the programs, unless they are pinned and there are jobs."""
         self._lib.account_close(self._account)
         self._account = self._ffi.NULL
-        self._pins.close(bool(self._numbers))
-
-    def _rows(self, cells, count, width):
-        numbers = self._ffi.unpack(cells, count * width) if count else []
-        return [numbers[place:place + width] for place in range(0, count * width, width)]
-
-    def _update(self, jobs):
-        for job in jobs:
-            known, parts = self._known.get(job), job.parts
-            if known and len(parts) == len(known) == 1 and parts[0].directories is known[0]:
-                continue        # nearly all of them
-            if known is None or len(parts) != len(known) \
-                    or any(part.directories is not before for part, before in zip(parts, known)):
-                self._follow(job)
+        self._pins.close(bool(self._jobs.of))
 
     def _follow(self, job):
         """Follow all directories of `job`, those above before those below."""
-        if job not in self._numbers:
-            self._numbers[job] = self._free.pop() if self._free else len(self._numbers)
-        self._known[job] = [part.directories for part in job.parts]
         self._partial.discard(job)
         keys = {part.path: part.key for part in job.parts}      # though it may be gone by now
         for path in sorted(path for part in job.parts for path in part.directories):
             key, above = keys.get(path) or directory_key(path), directory_key(os.path.dirname(path))
-            if key and above and not self._take(key[1], above[1], self._numbers[job], job.start):
+            if key and above and not self._take(key[1], above[1], self._jobs.of[job], job.start):
                 self._partial.add(job)
 
     def _take(self, cgroup, above, number, start):
         """Whether there was room for it."""
         code = self._lib.account_follow(self._account, cgroup, above, number, start)
         return code != -errno.ENOSPC and not compiled.check(code)
-
-    def _forget(self, job):
-        del self._known[job]
-        self._partial.discard(job)
-        self._free.append(self._numbers.pop(job))
-        self._lib.account_forget(self._account, self._free[-1])
 
 
 def device(job):

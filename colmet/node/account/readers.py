@@ -28,8 +28,7 @@ class Bpf:
     def __init__(self, root, options):
         self._accounts, self._roots = {}, set()         # {st_dev: Account, or None where it did not open}
         self._pins = options.account_pins
-        paths = [os.path.join(str(root), path.lstrip("/")) for path in options.cpuset_rootpath]
-        self._places = [os.path.realpath(path) for path in paths]
+        self._places = bpf.places(root, options)
         self._trails = Trails(rules(options.scheduler, options.rule), root, self._follow)
         self._seen = set()                              # jobs read before
         here = {key[0] for key in map(directory_key, self._places) if key}

@@ -1,0 +1,116 @@
+"""What the processes of jobs did and hold, added up in the kernel at each reading by a BPF program (lib_account): jobs
+that are cgroups of one hierarchy, whatever is in them. No list of processes is made, and no file is read."""
+import errno
+import os
+
+from colmet.node import compiled
+from colmet.node.account.bpf import OBJECT, device, hierarchy, need_btf, places, refusal, usual
+from colmet.node.backends import Unavailable
+from colmet.node.jobs.job import directory_key
+from colmet.node.jobs.numbered import Numbered, rows
+
+PROGRAM = OBJECT.with_name("processes.bpf.o")
+
+
+class Bpf:
+    """Raises Unavailable where the hierarchy in which jobs are cannot be read so."""
+    name = "bpf"
+
+    def __init__(self, root, options):
+        self._open = {}                         # {st_dev: Processes, or None where it did not open}
+        here = {key[0] for key in map(directory_key, places(root, options)) if key}
+        try:
+            for each in here or {usual()}:
+                self._open[each] = Processes(each)
+        except Unavailable:
+            self.close()
+            raise
+
+    def read(self, jobs):
+        """{job: values} of those of `jobs` that can be read so, None where it has no processes."""
+        by_device = {each: [] for each in self._open}
+        for job in jobs:
+            by_device.setdefault(device(job), []).append(job)
+        found = {}
+        for each, members in by_device.items():
+            reader = self._reader(each)
+            if reader is not None:
+                found.update(reader.read(members))
+        return found
+
+    def close(self):
+        """Frees the programs."""
+        for reader in self._open.values():
+            if reader is not None:
+                reader.close()
+        self._open = {}
+
+    def _reader(self, each):
+        if each is None:
+            return None
+        if each not in self._open:
+            try:
+                self._open[each] = Processes(each)
+            except Unavailable:
+                self._open[each] = None
+        return self._open[each]
+
+
+class Processes:
+    """Those of jobs of the hierarchy of cgroups `each`, its st_dev. Raises Unavailable."""
+
+    def __init__(self, each):
+        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
+        self._ffi, self._lib = helper.ffi, helper.lib
+        controller, number = hierarchy(each)
+        need_btf()
+        opened = self._ffi.new("struct processes **")
+        code = self._lib.processes_open(opened, os.fsencode(PROGRAM), controller.encode(), number)
+        if code:
+            raise refusal(code)
+        self._processes = opened[0]
+        self._jobs = Numbered()
+        self._cgroups = {}                      # {job: ids of the cgroups that are read as part of it}
+        self._left_out = set()                  # jobs of which not all could be
+        self._cells = self._ffi.new("int64_t[]", 0)
+
+    def read(self, jobs):
+        """{job: values} of those of `jobs` for which there was room, None where it has no processes."""
+        self._follow(jobs)
+        most, width = min(self._jobs.most, self._lib.PROCESSES_JOBS), self._lib.PROCESSES_CELLS
+        if len(self._cells) < most * width:
+            self._cells = self._ffi.new("int64_t[]", 2 * most * width)
+        compiled.check(self._lib.processes_read(self._processes, self._cells, most))
+        found = rows(self._ffi, self._cells, most, width)
+        return {job: found[number][1:] if found[number][0] else None for job, number in self._jobs.of.items()
+                if job not in self._left_out}
+
+    def close(self):
+        """Frees the program."""
+        self._lib.processes_close(self._processes)
+        self._processes = self._ffi.NULL
+
+    def _follow(self, jobs):
+        """Read these, as they are now. What is no part of one any more goes first: it may be part of another."""
+        changed = {job: _cgroups(job) for job in self._jobs.changed(jobs)}
+        gone = self._jobs.gone(jobs)
+        for job in [*gone, *changed]:
+            for cgroup in self._cgroups.pop(job, set()) - changed.get(job, set()):
+                compiled.check(self._lib.processes_follow(self._processes, cgroup, -1))
+            self._left_out.discard(job)
+        for job in gone:
+            self._jobs.forget(job)
+        for job, cgroups in changed.items():
+            self._cgroups[job] = cgroups
+            if not all([self._take(cgroup, self._jobs.of[job]) for cgroup in cgroups]):
+                self._left_out.add(job)
+
+    def _take(self, cgroup, number):
+        """Whether there was room for it."""
+        code = self._lib.processes_follow(self._processes, cgroup, number)
+        return code != -errno.ENOSPC and not compiled.check(code)
+
+
+def _cgroups(job):
+    """Ids of those that it is made of."""
+    return {key[1] for part in job.parts for key in map(directory_key, part.directories) if key}
