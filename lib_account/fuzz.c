@@ -64,7 +64,9 @@ int main(int count, char **arguments)
                 return 1;
         fill(&held, sizeof held);
         process_row(&held, processes, now.page);
-        for (int cell = 0; cell < PROCESSES_CELLS; cell++)
+        if (processes[0] != -1 && (held.torn || processes[0] < 0))
+            return 1;
+        for (int cell = 1; cell < PROCESSES_CELLS; cell++)
             if (processes[cell] < 0)
                 return 1;
     }

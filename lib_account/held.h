@@ -22,6 +22,7 @@ enum held_quantity {
 /* Of one job. */
 struct held {
     unsigned long long processes;
+    unsigned long long torn;    /* of them, those of which something ended at each attempt to read them */
     unsigned long long sums[HELD_QUANTITIES];
 };
 

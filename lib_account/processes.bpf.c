@@ -124,8 +124,8 @@ static __always_inline __u64 positive(__s64 pages)
     return pages > 0 ? pages : 0;
 }
 
-/* Pages of each kind: what all CPUs together counted, and what each still keeps back. A sum is never below 0 but for the
- * moment in which it is made. */
+/* Pages of each kind: what all CPUs together counted, and what each still keeps back. A sum is never below 0 but for
+ * the moment in which it is made. */
 static __always_inline void read_memory(struct mm_struct *mm)
 {
     __s32 *files = COUNTERS(mm, FILE_PAGES), *anonymous = COUNTERS(mm, ANONYMOUS_PAGES);
@@ -165,11 +165,14 @@ static __always_inline void read_process(struct task_struct *leader)
         struct mm_struct *mm = leader->mm;
 
         __builtin_memset(&process, 0, sizeof process);
+        process.torn = 1;
         read_io(leader);
         if (mm)
             read_memory(mm);
-        if (!(before & 1) && leader->signal->stats_lock.seqcount.seqcount.sequence == before && leader->mm == mm)
-            break;
+        if (before & 1 || leader->signal->stats_lock.seqcount.seqcount.sequence != before || leader->mm != mm)
+            continue;
+        process.torn = 0;
+        break;
     }
     bpf_iter_num_destroy(&attempts);
 }
@@ -183,6 +186,7 @@ static __always_inline void add_members(struct cgroup *cgroup, struct held *job)
     while ((leader = bpf_iter_css_task_next(&members))) {
         read_process(leader);
         job->processes++;
+        job->torn += process.torn;
         for (int sum = 0; sum < HELD_QUANTITIES; sum++)
             job->sums[sum] += process.sums[sum];
     }

@@ -3,7 +3,8 @@
  * hierarchy of cgroups. A cgroup is named by the inode number of its directory, a job by a small number that the caller
  * gives. */
 #define PROCESSES_JOBS 4096     /* that can be read at one time */
-#define PROCESSES_CELLS 11      /* number of processes, then their sums as in colmet.common.metrics.jobproc */
+#define PROCESSES_CELLS 11      /* number of processes, then their sums as in colmet.common.metrics.jobproc; -1: they
+                                 * could not be read, for something in one of them ended all the time */
 
 struct processes;
 

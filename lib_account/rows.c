@@ -112,7 +112,7 @@ void total_row(struct sums *sums, int64_t *row, const struct moment *now)
 
 void process_row(const struct held *job, int64_t *row, uint64_t page)
 {
-    row[0] = bounded(job->processes);
+    row[0] = job->torn ? -1 : bounded(job->processes);
     for (int sum = 0; sum < HELD_QUANTITIES; sum++)
         row[1 + sum] = bounded(sum < HELD_RESIDENT ? job->sums[sum] : (unsigned __int128)job->sums[sum] * page / KIB);
 }

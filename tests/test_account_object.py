@@ -7,12 +7,13 @@ import pytest
 
 from checkout import CHECKOUT
 from colmet.node.account import bpf
+from colmet.node.jobproc import bpf as jobproc
 from colmet.node.jobs import emptied
 
-SHARED = ("kernel.h", "cells.h", "maps.h", "task.h")        # as lib_account/Makefile takes them
-OBJECTS = (bpf.OBJECT, bpf.WALK, emptied.OBJECT)
+SHARED = ("kernel.h", "cells.h", "held.h", "hierarchy.h", "maps.h", "task.h")      # as lib_account/Makefile takes them
+OBJECTS = (bpf.OBJECT, bpf.WALK, jobproc.PROGRAM, emptied.OBJECT)
 PROGRAMS = {bpf.OBJECT: (b"on_exit", b"on_live", b"on_mkdir", b"on_rmdir"), bpf.WALK: (b"on_walk",),
-            emptied.OBJECT: (b"on_populated",)}
+            jobproc.PROGRAM: (b"on_open", b"on_read"), emptied.OBJECT: (b"on_populated",)}
 
 
 @pytest.mark.parametrize("kept", OBJECTS, ids=lambda path: path.name)

@@ -16,6 +16,7 @@ from colmet.node.backends import Unavailable, jobproc
 from e2e.programs import wait_for
 from loads import descriptors, gone, load
 
+FILES = SimpleNamespace(tables=None, task_reader="proc")
 VM = Path(__file__).parent / "fixtures" / "vm-x86_64-6.18"
 NAMES = [metric.name for metric in TABLE.metrics]
 LITTLE = "VmSize:\t9 kB\nVmRSS:\t7 kB\n"
@@ -23,14 +24,20 @@ MEMORY = ("VmRSS", "RssShmem", "VmSize")
 IO = [name for name in NAMES if name not in MEMORY]
 
 
-def job(*pids):
+class job:
     """A job of these processes."""
-    return SimpleNamespace(processes=lambda: list(pids))
+
+    def __init__(self, *pids):
+        self._pids = list(pids)
+
+    def processes(self):
+        """Their numbers."""
+        return self._pids
 
 
 def sample(root, *jobs):
     """{metric: value} of each row."""
-    source = jobproc.Backend(Path(root), SimpleNamespace(tables=None))
+    source = jobproc.Backend(Path(root), FILES)
     try:
         return [dict(zip(NAMES, values)) for _, _, values in source.sample(jobs)[TABLE.name]]
     finally:
@@ -130,7 +137,7 @@ def test_a_machine_without_proc_is_told(tmp_path):
 
 
 def test_a_process_whose_files_are_open_may_end_meanwhile(tmp_path):
-    before, source = descriptors(), jobproc.Backend(Path("/"), SimpleNamespace(tables=None))
+    before, source = descriptors(), jobproc.Backend(Path("/"), FILES)
     with load(tmp_path) as kept:
         with load(tmp_path) as ending:
             loaded = descriptors()
@@ -147,7 +154,7 @@ def test_a_process_whose_files_are_open_may_end_meanwhile(tmp_path):
 def test_more_processes_than_stay_open_are_all_read(tmp_path):
     for pid in range(1, 601):
         write_process(tmp_path, pid, io="rchar: %d\n" % pid, status=LITTLE)
-    source = jobproc.Backend(tmp_path, SimpleNamespace(tables=None))
+    source = jobproc.Backend(tmp_path, FILES)
     for _ in range(2):
         [(_, _, values)] = source.sample([job(*range(1, 601))])[TABLE.name]
         assert (values[NAMES.index("rchar")], values[NAMES.index("VmRSS")]) == (600 * 601 // 2, 600 * 7)
@@ -157,7 +164,7 @@ def test_more_processes_than_stay_open_are_all_read(tmp_path):
 def test_where_no_more_files_can_be_open_those_that_stay_so_are_closed(tmp_path):
     for pid in range(1, 257):
         write_process(tmp_path, pid, io="rchar: %d\n" % pid, status=LITTLE)
-    source, limit = jobproc.Backend(tmp_path, SimpleNamespace(tables=None)), resource.getrlimit(resource.RLIMIT_NOFILE)
+    source, limit = jobproc.Backend(tmp_path, FILES), resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, limit[1]))
     try:
         [(_, _, values)] = source.sample([job(*range(1, 257))])[TABLE.name]

@@ -1,4 +1,4 @@
-"""Sums over the live processes of a job, from /proc/PID/io and /proc/PID/status (proc(5))."""
+"""Sums over the live processes of a job, as /proc/PID/io and /proc/PID/status have them (proc(5))."""
 from colmet.common.schema import JOB, Table, counter, gauge
 
 TABLE = Table("jobprocstats_default", JOB, __doc__, (

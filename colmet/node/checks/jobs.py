@@ -7,6 +7,7 @@ from colmet.common.schedulers import rules
 from colmet.node.capabilities import give
 from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.checks.cgroups import version
+from colmet.node.jobproc.bpf import works
 from colmet.node.jobs.emptied import Emptied, Inotify
 from colmet.node.jobs.job import Cgroup
 from colmet.node.jobs.jobs import DEFAULT_ROOTS, Jobs
@@ -26,12 +27,19 @@ def jobs(values):
         for job in opened.present():
             for part in job.parts:
                 if isinstance(part, Cgroup) and part.closed():
-                    yield Finding(AREA, "job %s" % job.id, OFF, "%s may not be read by this user" % part.path,
-                                  give("CAP_DAC_READ_SEARCH"), (jobproc.TABLE.name,))
+                    yield _closed(values, job, part)
         yield _inotify(opened.blind)
         yield _ends(Path(values.root))
     finally:
         opened.close()
+
+
+def _closed(values, job, part):
+    """The Finding for a cgroup of which this user may not list what is in it; BPF reads it without."""
+    name, why, remedy = "job %s" % job.id, "%s may not be read by this user" % part.path, give("CAP_DAC_READ_SEARCH")
+    if works(Path(values.root), values):
+        return Finding(AREA, name, PART, why + ", but by bpf; which GPUs it has is not known", remedy, ("gpu",), False)
+    return Finding(AREA, name, OFF, why, remedy, (jobproc.TABLE.name,))
 
 
 def _where(values):

@@ -8,6 +8,7 @@ from colmet.common.limits import raise_file_limit
 from colmet.common.metrics import jobproc
 from colmet.node.capabilities import WIDER, give, held, lacking
 from colmet.node.checks import OFF, ON, PART, Finding
+from colmet.node.jobproc.bpf import works
 from colmet.node.jobs.emptied import Bpf, Emptied
 from colmet.node.cgroup.files import FILES
 
@@ -23,13 +24,15 @@ class Capability(NamedTuple):
     costs: Tuple[str, ...]
 
 
+OTHERS = "others' I/O"
 OTHERS_IO = ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH")      # to read that file, and to open it: it is its owner's alone
 CAPABILITIES = (
     Capability("CAP_BPF", "BPF programs, which count tasks that end between samples", ("account",)),
     Capability("CAP_PERFMON", "BPF programs that follow tasks", ("account",)),
     Capability("CAP_NET_ADMIN", "taskstats by netlink; needed where BPF cannot read, as with -p and -t",
                ("taskstats_default",)),
-    Capability("CAP_SYS_PTRACE", "/proc/PID/io of other users' processes", (jobproc.TABLE.name,)),
+    Capability("CAP_SYS_PTRACE", "/proc/PID/io of other users' processes; needed where BPF cannot read",
+               (jobproc.TABLE.name,)),
     Capability("CAP_DAC_READ_SEARCH", "directories of jobs that only their owner may read", ("jobs",)),
     Capability("CAP_SYS_NICE", "a turn before the jobs (--nice), which are found late where all CPUs are busy", ()),
     Capability("CAP_SYS_RESOURCE", "locked memory for BPF, which kernels before 5.11 count", ("account",)),
@@ -51,7 +54,9 @@ def rights(values):
             yield Finding(AREA, each.name, ON, "not held, nor needed here: BPF works without", asked=False)
         elif each.name not in there:
             yield Finding(AREA, each.name, OFF, "not held: " + each.gives, give(each.name), each.costs, False)
-    yield _others(proc, jobproc.TABLE.name in values.tables)
+    asked = jobproc.TABLE.name in values.tables
+    yield Finding(AREA, OTHERS, ON, "read by bpf, without their files", asked=asked) \
+        if works(Path(values.root), values) else _others(proc, asked)
     for flag, numbers in (("-p", values.pid), ("-t", values.tid), ("--process-tree", values.process_tree)):
         for number in numbers:
             yield _given(proc, flag, number)
@@ -83,7 +88,6 @@ def _readable(path):
 
 def _others(proc, asked):
     """Whether /proc/PID/io of other users' processes can be read."""
-    name = "others' I/O"
     for folder in sorted(proc.glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
             if folder.stat().st_uid in (0, os.geteuid()):
@@ -92,9 +96,9 @@ def _others(proc, asked):
             continue
         found = _readable(folder / "io")
         if found is not None:
-            return Finding(AREA, name, ON if found else OFF, "%s/io can%s be read" % (folder, "" if found else "not"),
+            return Finding(AREA, OTHERS, ON if found else OFF, "%s/io can%s be read" % (folder, "" if found else "not"),
                            "" if found else _lacks_for_io(), () if found else (jobproc.TABLE.name,), asked)
-    return Finding(AREA, name, PART, "no process of another user is here to try it on", asked=False)
+    return Finding(AREA, OTHERS, PART, "no process of another user is here to try it on", asked=False)
 
 
 def _given(proc, flag, number):

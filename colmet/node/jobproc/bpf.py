@@ -4,6 +4,7 @@ import errno
 import os
 
 from colmet.node import compiled
+from colmet.node.account.readers import AUTO
 from colmet.node.account.bpf import OBJECT, device, hierarchy, need_btf, places, refusal, usual
 from colmet.node.backends import Unavailable
 from colmet.node.jobs.job import directory_key
@@ -56,6 +57,17 @@ class Bpf:
         return self._open[each]
 
 
+def works(root, options):
+    """Whether it opens for a node with these options."""
+    if options.task_reader not in (AUTO, Bpf.name):
+        return False
+    try:
+        Bpf(root, options).close()
+    except Unavailable:
+        return False
+    return True
+
+
 class Processes:
     """Those of jobs of the hierarchy of cgroups `each`, its st_dev. Raises Unavailable."""
 
@@ -75,7 +87,8 @@ class Processes:
         self._cells = self._ffi.new("int64_t[]", 0)
 
     def read(self, jobs):
-        """{job: values} of those of `jobs` for which there was room, None where it has no processes."""
+        """{job: values} of those of `jobs` for which there was room and that hold still, None where it has no
+        processes."""
         self._follow(jobs)
         most, width = min(self._jobs.most, self._lib.PROCESSES_JOBS), self._lib.PROCESSES_CELLS
         if len(self._cells) < most * width:
@@ -83,7 +96,7 @@ class Processes:
         compiled.check(self._lib.processes_read(self._processes, self._cells, most))
         found = rows(self._ffi, self._cells, most, width)
         return {job: found[number][1:] if found[number][0] else None for job, number in self._jobs.of.items()
-                if job not in self._left_out}
+                if job not in self._left_out and found[number][0] >= 0}
 
     def close(self):
         """Frees the program."""
