@@ -93,7 +93,7 @@ def state(tid):
 def reading(root, reader="bpf"):
     """A function that gives {job: values} of jobs, with the backend opened for that reader."""
     source = jobproc.Backend(Path("/"), SimpleNamespace(tables=None, task_reader=reader,
-                                                        cpuset_rootpath=[str(root.path)]))
+                                                        cpuset_rootpath=[str(getattr(root, "path", root))]))
     if source.refused:
         pytest.skip("needs BPF: %s" % source.refused["bpf"])
     assert source.reader == reader
@@ -166,6 +166,39 @@ def test_directories_come_and_go_and_each_is_read_once(root, tmp_path):
         assert by_bpf(other, of)[of] == first[of]
     (job.path / "cgroup.procs").write_text(str(process.pid))
     jobs.remove(below)
+
+
+@pytest.fixture(name="unified")
+def _unified(tmp_path):
+    """A cgroup of version 2 with a threaded one, `threads`, in it."""
+    mount, name = tmp_path / "unified", "colmet-test-%d" % os.getpid()
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "cgroup2", "none", str(mount)], check=True)
+    below = mount / name / "threads"
+    try:
+        below.mkdir(parents=True)
+        (below / "cgroup.type").write_text("threaded")
+        yield mount / name
+    finally:
+        for folder in (below, below.parent):
+            jobs.remove(folder)
+        subprocess.run(["umount", "--lazy", str(mount)], check=True)
+
+
+def test_in_version_2_a_process_is_read_wherever_its_threads_are(root, unified, tmp_path):
+    """With its first thread above, and then below, where the kernel lists no processes; another one is above."""
+    made, of = root.job(1), Job("1")
+    of.parts = (Cgroup(str(unified), directory_key(str(unified))),)
+    of.parts[0].directories = (str(unified), str(unified / "threads"))
+    both = [holding(made, tmp_path / "one"), holding(made, tmp_path / "other")]
+    for process in both:
+        (unified / "cgroup.procs").write_text(str(process.pid))
+    with reading(unified) as by_bpf, reading(unified, "proc") as by_files:
+        above = by_bpf(of)
+        assert above == by_files(of) and above[of][NAMES.index("RssShmem")] == 2 * 2 << 10
+        (unified / "threads" / "cgroup.threads").write_text(str(both[0].pid))
+        assert by_bpf(of) == by_files(of) == above
+    made.end()
 
 
 def test_a_job_that_is_a_process_is_read_from_its_files_beside(root, tmp_path):

@@ -24,12 +24,14 @@ def need_btf():
         raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
 
 
-def refusal(code):
-    """The Unavailable for programs that the kernel refused with `code`, -errno."""
+def refusal(code, remedy=""):
+    """The Unavailable for programs that the kernel refused with `code`, -errno; `remedy` is what to do where no right
+    lacks."""
     lacks = lacking(*RIGHTS) if -code in (errno.EPERM, errno.EACCES) else ()
     if lacks:
         return Unavailable("needs %s; %s" % (" and ".join(lacks), give(*lacks)))
-    return Unavailable("the kernel refuses its programs (%s)" % os.strerror(-code).lower())
+    why = "the kernel refuses its programs (%s)" % os.strerror(-code).lower()
+    return Unavailable("; ".join(filter(None, (why, remedy))))
 
 
 def hierarchy(device, proc=Path("/proc")):

@@ -79,7 +79,7 @@ class Processes:
         opened = self._ffi.new("struct processes **")
         code = self._lib.processes_open(opened, os.fsencode(PROGRAM), controller.encode(), number)
         if code:
-            raise refusal(code)
+            raise refusal(code, "they are for Linux 6.8 and later")
         self._processes = opened[0]
         self._jobs = Numbered()
         self._cgroups = {}                      # {job: ids of the cgroups that are read as part of it}
