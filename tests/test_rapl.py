@@ -200,6 +200,23 @@ def test_a_zone_that_vanishes_is_missing_and_begins_anew_when_it_is_back(tmp_pat
     assert energies(backend)["package-1/dram"] == 2
 
 
+def test_a_zone_that_is_another_at_the_next_reading_begins_anew(tmp_path, opened, clock, caplog):
+    tree = Powercap(tmp_path)
+    backend = opened(tmp_path)
+    before = zones(backend)
+    clock.wait(1)
+    tree.use(package_0=3)
+    tree.file("package-1").unlink()
+    tree.set("package-1", 70)
+    found = zones(backend)
+    assert (found["package-1"]["energy"], found["package-1"]["since"]) == (0, START + clock.now)
+    assert (found["package-0"]["energy"], found["package-0"]["since"]) == (3 * 10 ** 6, before["package-0"]["since"])
+    assert not caplog.records
+    clock.wait(1)
+    tree.use(package_1=2)
+    assert energies(backend)["package-1"] == 2
+
+
 def test_a_file_of_the_kernel_whose_owner_went_is_gone(tmp_path, opened):
     """/proc/PID/oom_score holds a number, and says ESRCH once the process ended: as a zone without its driver."""
     tree = Powercap(tmp_path)

@@ -7,7 +7,6 @@ from colmet.node.clock import SECOND
 
 GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH)       # what a file says whose device is no more
 RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
-ASLEEP = b"suspended"       # power/runtime_status: to read other files of the device would wake it
 BYTES = 64                  # of a file that stays open, that are read
 LONGEST = 64                # characters taken of a name or label
 LOOK = 60 * SECOND          # between two looks for devices that are new
@@ -34,6 +33,14 @@ class File:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
+
+
+def opened(path):
+    """(descriptor of the file at `path`, 0); (-1, errno) where it cannot be opened; (-1, 0) for None."""
+    try:
+        return (-1, 0) if path is None else (os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
+    except OSError as error:
+        return -1, error.errno
 
 
 def text(path):
