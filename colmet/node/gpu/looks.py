@@ -10,7 +10,7 @@ class Looks:
     def keep(self, pids):
         """Only these are there now, keys of a dict; another that gets the number of one that left is new. Those that
         left are given."""
-        left = self._due.keys() - pids.keys()
+        left = [pid for pid in self._due if pid not in pids]
         for pid in left:
             del self._first[pid], self._due[pid]
         return left
