@@ -62,24 +62,6 @@ def number(path):
     return int(found) if found.isdecimal() else None
 
 
-def identities(folder, pattern):
-    """What is another when other folders with names that match `pattern` whole are in `folder`, other devices of them,
-    or other files in these than before: for each its inode, which the kernel gives to no later one, and names. To
-    compare that costs a twentieth of finding all again."""
-    try:
-        names = filter(pattern.fullmatch, os.listdir(folder))
-    except OSError as error:
-        return error.errno
-    return [_identity("%s/%s%s" % (folder, name, place)) for name in names for place in ("", "/device")]
-
-
-def _identity(folder):
-    try:
-        return folder, os.stat(folder).st_ino, os.listdir(folder)
-    except OSError as error:
-        return folder, error.errno
-
-
 def natural(name):
     """A key for sorting by the numbers in `name`."""
     return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name)]

@@ -30,7 +30,8 @@ class Backend:
     none."""
 
     def __init__(self, root, options):
-        self._root, self._sensors, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
+        self._root, self._sensors, self._faults, self._due = root, {}, Faults(), 0
+        self._listing = sensors.listing(root)
         self._find()
         if not self._sensors:
             raise Unavailable(NONE_THERE % (root / sensors.HWMON, root / sensors.ZONES))
@@ -89,10 +90,8 @@ class Backend:
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""
-        listing = sensors.listing(self._root)
-        if listing == self._listing:
+        if not self._listing.changed():
             return
-        self._listing = listing
         before = {name: sensor and sensor.place for name, sensor in self._sensors.items()}
         found = sensors.names(sensors.places(self._root), before)
         for name, place in before.items():
@@ -110,7 +109,8 @@ class Backend:
         except OSError as error:
             if error.errno in GONE:
                 self._devices.lose(name)
-                self._sensors[name], self._due, self._listing = None, 0, None   # its place may be another's now
+                self._sensors[name], self._due = None, 0
+                self._listing.forget()              # its place may be another's now
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (sensor.place.chip, error.errno), "temperature: %s: %s; what does not "
                                  "answer is missing until it does" % (name, os.strerror(error.errno).lower()))

@@ -15,7 +15,8 @@ from colmet.node.devices import Devices, Files
 from colmet.node.gpu.clients import Clients
 from colmet.node.gpu.device import AMD, INTEL, Device, Reading, State
 from colmet.node.gpu.kfd import Kfd
-from colmet.node.sysfs import GONE, LOOK, RESTING, identities, natural, text
+from colmet.node.listing import Listing
+from colmet.node.sysfs import GONE, LOOK, RESTING, natural, text
 
 CLASS = "sys/class/drm"
 DRIVERS = {"amdgpu": AMD, "i915": INTEL, "xe": INTEL}
@@ -33,7 +34,8 @@ class Drm:
     name = "sysfs"
 
     def __init__(self, root, faults):
-        self._root, self._faults, self._cards, self._due, self._listing = root, faults, {}, 0, None
+        self._root, self._faults, self._cards, self._due = root, faults, {}, 0
+        self._listing = Listing(root, (CLASS, _CARD))
         self._find()
         if not self._cards:
             raise Unavailable(NONE_THERE % (root / CLASS))
@@ -65,10 +67,9 @@ class Drm:
         self._due = boottime() + LOOK
 
     def _find(self):
-        listing = identities(self._root / CLASS, _CARD)
-        if listing == self._listing:
+        if not self._listing.changed():
             return
-        self._listing, found = listing, {}
+        found = {}
         for vendor in (AMD, INTEL):
             for index, (name, folder) in enumerate(_cards(self._root / CLASS, vendor)):
                 device = _device(name, folder, vendor, index)
@@ -83,7 +84,8 @@ class Drm:
         if any(code in GONE for code in codes):
             self._devices.lose(device)
             self._cards = {other: card for other, card in self._cards.items() if other != device}
-            self._due, self._listing = 0, None      # what comes in its place is another
+            self._due = 0
+            self._listing.forget()      # what comes in its place is another
         self._faults.add("%s %d" % (device.name, codes[0]), "gpu: %s: %s; it is missing until it answers"
                          % (device.name, os.strerror(codes[0]).lower()))
         return Reading()

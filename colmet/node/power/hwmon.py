@@ -27,7 +27,8 @@ class Hwmon:
     name = "hwmon"
 
     def __init__(self, root):
-        self._root, self._meters, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
+        self._root, self._meters, self._faults, self._due = root, {}, Faults(), 0
+        self._listing = sensors.listing(root)
         self._find()
         if not self._meters:
             raise Absent("no power in %s; load the driver of the meter, such as acpi_power_meter"
@@ -56,10 +57,8 @@ class Hwmon:
 
     def _find(self):
         """Find what is new; what went keeps its name."""
-        listing = sensors.listing(self._root)
-        if listing == self._listing:
+        if not self._listing.changed():
             return
-        self._listing = listing
         before = {name: meter and meter.place for name, meter in self._meters.items()}
         parts = dict(_parts(self._root))
         found = sensors.names(list(parts), before)
@@ -79,7 +78,8 @@ class Hwmon:
         except OSError as error:
             if error.errno in GONE:
                 self._devices.lose(name)
-                self._meters[name], self._due, self._listing = None, 0, None
+                self._meters[name], self._due = None, 0
+                self._listing.forget()
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (name, error.errno), "power: %s: %s; it is missing until it answers"
                                  % (name, os.strerror(error.errno).lower()))
