@@ -80,7 +80,7 @@ class Node:
         self.backend = energy.Backend(machine.root, power_tree.options(
             idle_power=["%s=%s" % pair for pair in idle.items()], mapping_dir=None))
         self.backend.counters = self._counters = Counters(machine.root, COUNTED)
-        self.backend.others = others or {}
+        self.backend.others = {} if others is None else others
 
     def sample(self):
         """({job: row}, {owner: row}) of a tick; a row is {metric: value}."""

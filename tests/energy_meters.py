@@ -12,6 +12,9 @@ class Meter:
         self.name, self.since, self.lacks, self.holders = name, since, {}, {}
         self.parts, self.closed = {Part(*key): value for key, value in parts.items()}, False
 
+    def share(self, others):
+        """Nothing is shared."""
+
     def read(self, jobs):
         return {part: Reading(self.since, energy) for part, energy in self.parts.items()}
 
@@ -52,7 +55,7 @@ class Powers:
         self.whole = self.kinds = whole
         self.said, self.asked = {}, set()
 
-    def read(self, kinds):
+    def read(self, kinds, since):
         self.asked.update(kinds)
         return {name: SimpleNamespace(watts=watts, energy=energy, since=since, at=at)
                 for name, (watts, energy, since, at) in self.said.items() if name in kinds}

@@ -17,7 +17,7 @@ class Job:
     def __init__(self, id, *pids):
         self.id, self.pids, self.parts = str(id), list(pids), ()
 
-    def processes(self):
+    def processes(self, since=None):
         return list(self.pids)
 
     def __repr__(self):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Tuple
 
 from colmet.node.filesystem import lustre
+from colmet.node.listing import EVENTS
 import gpu_machine
 import heat_tree
 import mounts_tree
@@ -112,6 +113,8 @@ def make(root):
     rest = re.sub(r"^cpu\d+ .*\n", "", text, flags=re.MULTILINE).splitlines(True)
     (proc / "stat").write_text("".join(rest[:1] + [CPU % number for number in range(CPUS)] + rest[1:]))
     (root / "sys" / "fs").mkdir(parents=True)
+    (root / "sys" / "kernel").mkdir()
+    (root / EVENTS).symlink_to("/" + EVENTS)
     (root / "dev").symlink_to("/dev")
     environ = dict(os.environ)
     for part in PARTS.values():

@@ -56,7 +56,7 @@ def watts(source):
 
 def close(source):
     """Close it, and wait for its threads."""
-    readers = [reader for each in source._meters._readers.values() for reader in each]
+    readers = [reader for each in source.meters._readers.values() for reader in each]
     source.close()
     for thread in [reader._thread for reader in readers if hasattr(reader, "_thread")]:
         thread.join(60)

@@ -139,13 +139,17 @@ def test_cores_are_looked_at_again_and_a_job_without_any_has_all(tmp_path):
     machine, cores = Machine(tmp_path), Cores(tmp_path)
     now = machine.clock.now
     assert cores.of_node(now) == tuple(range(8))
-    job, loose = machine.job("1-2,5"), machine.job("")
+    job, loose, unified = machine.job("1-2,5"), machine.job(""), machine.job("")
+    for name, value in (("cgroup.controllers", "cpuset\n"), ("cpuset.cpus.effective", "6-7\n")):
+        (unified.cgroups[0] / name).write_text(value)
     assert cores.of(job, now) == {1, 2, 5} and cores.of(loose, now) == set(range(8))
     (job.cgroups[0] / "cpuset.cpus").write_text("1\n")
-    (loose.cgroups[0] / "cpuset.cpus.effective").write_text("3-4\n")
+    (loose.cgroups[0] / "cpuset.effective_cpus").write_text("3-4\n")
     assert cores.of(job, now + SECOND) == {1} and cores.of(loose, now + SECOND) == {3, 4}
     (job.cgroups[0] / "cpuset.cpus").unlink()       # it is gone: what it had last stands
     assert cores.of(job, now + 100 * SECOND) == {1}
+    job.parts = unified.parts                       # moved
+    assert cores.of(job, now + 200 * SECOND) == {6, 7}
     cores.forget(job)
 
 

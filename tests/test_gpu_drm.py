@@ -139,11 +139,11 @@ def test_a_process_is_looked_at_when_it_is_new_and_as_its_age_doubles(source, tm
         clock[0] = 10 ** 12 + second * 10 ** 9
         sampled(source, job)
         [client] = [reader._clients for reader in source.gpus._readers]
-        seen.append(client._due[70] - 10 ** 12)
+        seen.append(client._looks._due[70] - 10 ** 12)
     assert [each // 10 ** 9 for each in dict.fromkeys(seen)] == [0, 2, 4, 8, 16, 32, 64]
     job.pids = []
     sampled(source, job)
-    assert client._first == client._due == {}
+    assert client._looks._first == client._looks._due == {}
 
 
 def test_rocms_processes_are_told_by_the_kernel(source, tmp_path):

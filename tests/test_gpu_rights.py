@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cgroups import Cgroups
+from colmet.node.gpu import rights as rights_module
 from colmet.node.gpu.device import AMD, INTEL, NVIDIA, Device
 from colmet.node.gpu.rights import BY_ENVIRONMENT, BY_RULES, Rights, allowed, meant
 from colmet.node.jobs.job import Cgroup, directory_key
@@ -71,16 +72,48 @@ def test_rules_go_before_the_environment(tmp_path):
     ruled, free = Job(5, 70), Job(6, 70)
     ruled.parts = (Cgroup(str(folder), directory_key(folder)),)
     rights = Rights(tmp_path)
-    assert rights.of([ruled, free], tuple(CARDS)) == {
+    assert rights.of({ruled: [70], free: [70]}, tuple(CARDS)) == {
         ruled: {"nvidia1": BY_RULES}, free: {"nvidia0": BY_ENVIRONMENT, "nvidia3": BY_ENVIRONMENT}}
     (folder / "devices.list").write_text("a *:* rwm\n")
-    again = Rights(tmp_path).of([ruled], tuple(CARDS))
+    again = Rights(tmp_path).of({ruled: [70]}, tuple(CARDS))
     assert again == {ruled: {"nvidia0": BY_ENVIRONMENT, "nvidia3": BY_ENVIRONMENT}}
-    assert rights.of([free], ()) == {free: {}}
+    assert rights.of({free: [70]}, ()) == {free: {}}
 
 
 def test_a_processs_environment_that_is_gone_means_none(tmp_path):
-    assert Rights(tmp_path).of([job := Job(5, 70)], tuple(CARDS)) == {job: {}}
+    assert Rights(tmp_path).of({(job := Job(5)): [70]}, tuple(CARDS)) == {job: {}}
+
+
+@pytest.fixture(name="held_at")
+def _held_at(tmp_path, monkeypatch):
+    """held_at(second, environment, pids) gives, in their order, the names of the GPUs that a job of these processes
+    holds then; the environment is that which process 70 has from then on."""
+    rights, job, path = Rights(tmp_path), Job(5), tmp_path / "proc" / "70" / "environ"
+    path.parent.mkdir(parents=True)
+
+    def look(second, value, pids=(70,)):
+        monkeypatch.setattr(rights_module, "boottime", lambda: 10 ** 12 + second * 10 ** 9)
+        path.write_bytes(b"CUDA_VISIBLE_DEVICES=%d\0" % value)
+        return sorted(rights.of({job: list(pids)}, tuple(CARDS))[job])
+    return look
+
+
+def test_an_environment_is_read_again_as_the_age_of_its_process_doubles(held_at):
+    """As one that executes another program gets another one; after that, with the next look at its job."""
+    given, read = 0, []
+    for second in range(300):
+        other = 1 - given
+        if held_at(second, other) == ["nvidia%d" % other]:
+            read.append(second)
+            given = other
+    assert read == [0, 1, 2, 4, 8, 16, 32, 64, 184]
+
+
+def test_a_process_that_gets_the_number_of_one_that_left_is_new(held_at):
+    for second in (0, 1, 2, 4, 8):
+        assert held_at(second, 1) == ["nvidia1"]
+    assert held_at(9, 2) == ["nvidia1"] and held_at(10, 2, ()) == ["nvidia1"]      # the job's own look is due at 16
+    assert held_at(16, 2) == ["nvidia2"]
 
 
 @pytest.mark.root
@@ -96,6 +129,6 @@ def test_the_rules_of_a_real_cgroup():
         (path / "devices.allow").write_text("c 1:3 rwm")
         job = Job(5)
         job.parts = (Cgroup(str(path), directory_key(path)),)
-        assert Rights(Path("/")).of([job], tuple(CARDS)) == {job: {"nvidia2": BY_RULES}}
+        assert Rights(Path("/")).of({job: []}, tuple(CARDS)) == {job: {"nvidia2": BY_RULES}}
     finally:
         groups.close()

@@ -69,10 +69,12 @@ def test_a_job_comes_gets_its_first_task_and_goes(tree):
         [job] = jobs.present()
         assert job.entry() == {"job": "12", "user": "alice"}
         assert job.cgroups == [folder]
-        assert list(job.tasks()) == job.processes() == [sleeper.pid]
+        asked = boottime()
+        assert list(job.tasks()) == job.processes() == job.processes(asked) == [sleeper.pid]
         assert jobs.ended() == []
         sleeper.kill()
         sleeper.wait()
+        assert job.processes(asked) == [sleeper.pid] and job.processes(boottime()) == []
         tree.remove("alice_12")
         assert jobs.present() == [] and jobs.ended() == [job] and jobs.ended() == []
         assert job.entry(gone=True) == {"job": "12", "user": "alice", "gone": 1}

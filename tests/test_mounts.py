@@ -10,13 +10,15 @@ WANTED = ("cpuacct", "memory", "blkio", V2)
 
 
 def test_a_cgroup_is_found_under_the_same_path_elsewhere():
-    mounts = parse(
+    text = (
         "30 25 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
         "31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
         "32 30 0:28 /docker/a /sys/fs/cgroup/my\\040memory rw - cgroup cgroup rw,memory\n"
         "33 30 0:29 /docker/a /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
         "34 30 0:30 /docker/b /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
         "35 30 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")
+    mounts = parse(text)
+    assert parse(text, ("cgroup2", "tmpfs")) == [mounts[0], mounts[-1]]
     assert mounts[-1] == Mount("cgroup2", os.makedev(0, 31), "/sys/fs/cgroup/unified", "/", ("rw",), "cgroup2")
     assert mounts[-1].controllers == {V2} and {"cpu", "cpuacct"} < mounts[1].controllers
     assert sorted(directories("/sys/fs/cgroup/cpuset/oar/alice_12", mounts, WANTED)) == [
@@ -30,7 +32,7 @@ def test_a_cgroup_is_found_under_the_same_path_elsewhere():
 @pytest.mark.parametrize("text", [
     "", "\n", " - ", "1 2 3:4 / / rw", "1 2 3:4 / / rw - cgroup", "1 2 - cgroup2 none rw"])
 def test_lines_that_are_none_are_left_out(text):
-    assert parse(text) == []
+    assert parse(text) == parse(text, ("cgroup",)) == []
 
 
 def test_this_machine_has_the_root_and_proc_mounted():

@@ -37,7 +37,7 @@ def _hwmon(opened):
 
     def read(root, values=watts):
         source = sources.get(root) or sources.setdefault(root, opened(root))
-        [late] = source._meters._readers["hwmon"]
+        [late] = source.meters._readers["hwmon"]
         for _ in range(2):          # the first may have begun before
             late.answered.clear()
             source.sample([])
@@ -50,7 +50,7 @@ def _hwmon(opened):
 def test_a_cray_is_found_back_with_its_energy(tmp_path, opened):
     cray = Cray(tmp_path)
     source = opened(tmp_path)
-    assert source.reader == "cray" and source._meters.whole == ["cray/node"]
+    assert source.reader == "cray" and source.meters.whole == ["cray/node"]
     first = meters(source)
     assert {name: (row["power"], row["energy"], row["whole"]) for name, row in first.items()} == {
         "cray/node": (187, 0, 1), "cray/cpu": (60, 0, 0), "cray/accel0": (95, 0, 0)}
@@ -139,7 +139,7 @@ def test_sockets_of_grace_are_no_meter_of_the_node(tmp_path, hwmon):
               power1_oem_info="Module Power Socket %d" % number)
     assert hwmon(tmp_path) == {"power_meter-ACPI000D:00/Module Power Socket 0": 100,
                                "power_meter-ACPI000D:01/Module Power Socket 1": 100.000001}
-    assert hwmon.of[tmp_path]._meters.whole == []
+    assert hwmon.of[tmp_path].meters.whole == []
 
 
 def test_files_of_older_kernels_lie_with_the_device(tmp_path, hwmon):
@@ -173,7 +173,7 @@ def test_a_chip_that_fails_is_missing_and_goes_on_under_its_name_elsewhere(tmp_p
     gone = hwmon(tmp_path, meters)["x/power1"]
     assert (gone["power"], gone["energy"], gone["since"]) == (None, None, first["x/power1"]["since"])
     meter(tmp_path, 7, "x", None, power1_input=5000000, energy1_input=30)
-    for late in hwmon.of[tmp_path]._meters._readers["hwmon"]:
+    for late in hwmon.of[tmp_path].meters._readers["hwmon"]:
         late.reader._due = 0            # as after a minute
     back = hwmon(tmp_path, meters)["x/power1"]
     assert (back["power"], back["energy"]) == (5, 0) and back["since"] > gone["since"]

@@ -65,12 +65,12 @@ def test_a_counter_that_begins_anew_at_its_range_goes_on(tmp_path, opened, clock
 def test_the_thread_reads_so_often_that_none_is_missed(tmp_path, opened, clock):
     tree = Powercap(tmp_path)
     backend = opened(tmp_path)
-    interval = backend._zones.interval / SECOND
+    interval = backend.zones.interval / SECOND
     assert interval == pytest.approx(DRAM_RANGE / 10 ** 6 / 500 / 2, rel=1e-6)
     for _ in range(100):                # what the thread does, at the greatest plausible power
         clock.wait(interval)
         tree.use(package_0__dram=500 * interval, package_1=1500 * interval)
-        backend._zones.read()
+        backend.zones.read()
     found = energies(backend)
     assert found["package-0/dram"] == pytest.approx(100 * 500 * interval, abs=0.001)
     assert found["package-1"] == pytest.approx(100 * 1500 * interval, abs=0.001)
@@ -79,7 +79,7 @@ def test_the_thread_reads_so_often_that_none_is_missed(tmp_path, opened, clock):
 def test_a_declared_power_above_what_is_plausible_is_believed(tmp_path, opened):
     tree = Powercap(tmp_path, {"package-0": "intel-rapl:0"})
     (tree.folders["package-0"] / "constraint_0_max_power_uw").write_text("3000000000\n")
-    assert opened(tmp_path)._zones.interval == RANGE * 1000 // 3000 // 2
+    assert opened(tmp_path).zones.interval == RANGE * 1000 // 3000 // 2
 
 
 def test_after_a_gap_that_may_hide_a_wrap_it_begins_anew(tmp_path, opened, clock):
@@ -112,7 +112,7 @@ def test_without_a_range_a_fall_is_a_new_beginning(tmp_path, opened, clock):
     tree = Powercap(tmp_path, {"package-0": "intel-rapl:0"})
     (tree.folders["package-0"] / "max_energy_range_uj").write_text("?\n")
     backend = opened(tmp_path)
-    assert backend._zones.interval is None
+    assert backend.zones.interval is None
     clock.wait(1000)
     tree.use(package_0=7)
     assert zones(backend)["package-0"]["energy"] == 7 * 10 ** 6
@@ -198,6 +198,23 @@ def test_a_zone_that_vanishes_is_missing_and_begins_anew_when_it_is_back(tmp_pat
     clock.wait(1)
     tree.use(package_1__dram=2)
     assert energies(backend)["package-1/dram"] == 2
+
+
+def test_a_zone_that_is_another_at_the_next_reading_begins_anew(tmp_path, opened, clock, caplog):
+    tree = Powercap(tmp_path)
+    backend = opened(tmp_path)
+    before = zones(backend)
+    clock.wait(1)
+    tree.use(package_0=3)
+    tree.file("package-1").unlink()
+    tree.set("package-1", 70)
+    found = zones(backend)
+    assert (found["package-1"]["energy"], found["package-1"]["since"]) == (0, START + clock.now)
+    assert (found["package-0"]["energy"], found["package-0"]["since"]) == (3 * 10 ** 6, before["package-0"]["since"])
+    assert not caplog.records
+    clock.wait(1)
+    tree.use(package_1=2)
+    assert energies(backend)["package-1"] == 2
 
 
 def test_a_file_of_the_kernel_whose_owner_went_is_gone(tmp_path, opened):

@@ -201,6 +201,11 @@ def test_limits_are_read_again_now_and_then(tmp_path, opened):
     write(folder / "temp1_max", 90000)
     assert sensors(source)["x/temp1"]["max"] == 80
     source._due = 0
+    write(folder / "temp2_input", 2000)
+    write(folder / "temp2_max", 70000)
+    found = sensors(source)
+    assert (found["x/temp1"]["max"], found["x/temp2"]["max"]) == (80, 70)       # of a new one at once
+    source._due = source._sensors["x/temp1"].due = 0
     assert sensors(source)["x/temp1"]["max"] == 90
 
 

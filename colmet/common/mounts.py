@@ -24,12 +24,16 @@ class Mount(NamedTuple):
         return frozenset({V2} if KINDS.get(self.kind) == V2 else self.options)
 
 
-def parse(text):
-    """The mounts in the text of mountinfo, in their order: what lies under another comes before it."""
+def parse(text, kinds=None):
+    """The mounts in the text of mountinfo, only those of `kinds` where these are given, in their order: what lies under
+    another comes before it."""
     found = []
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
-        fields, kind = before.split(" "), after.split(" ")
+        kind = after.split(" ")
+        if kinds is not None and kind[0] not in kinds:
+            continue
+        fields = before.split(" ")
         if len(fields) > 4 and len(kind) > 2:
             major, _, minor = fields[2].partition(":")
             device = os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else 0
@@ -38,21 +42,21 @@ def parse(text):
     return found
 
 
-def mounts(proc=Path("/proc")):
-    """The mounts that this process sees. Raises OSError."""
-    return parse((proc / "self" / "mountinfo").read_text(errors="surrogateescape"))
+def mounts(proc=Path("/proc"), kinds=None):
+    """The mounts that this process sees, of `kinds` or all. Raises OSError."""
+    return parse((proc / "self" / "mountinfo").read_text(errors="surrogateescape"), kinds)
 
 
 def mounted(root):
     """The mounts of cgroups in the file system below `root`, their points made to lie there where they do not; [] where
     it tells none."""
     try:
-        found = mounts(Path(root) / "proc")
+        found = mounts(Path(root) / "proc", KINDS)
     except FileNotFoundError:
         return []
     prefix = str(root).rstrip("/")
     there = [mount if mount.point.startswith(prefix + "/") else mount._replace(point=prefix + mount.point)
-             for mount in found if mount.kind in KINDS]
+             for mount in found]
     return list(dict.fromkeys(there))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
 
 from colmet.node.numbers import Firsts
+from colmet.node.sysfs import opened
 
 
 class Files(NamedTuple):
@@ -46,7 +47,7 @@ class Devices:
 
     def once(self, paths):
         """[number] in the files at `paths`, which do not stay open; None where there is none, or no file."""
-        fds = [-1 if path is None else _open(path)[0] for path in paths]
+        fds = [opened(path)[0] for path in paths]
         numbers = [number for number, _ in self._firsts.read(fds)]
         for fd in filter(lambda fd: fd >= 0, fds):
             os.close(fd)
@@ -73,18 +74,10 @@ class Devices:
         return fds, states, parts, failed
 
     def _descriptor(self, path):
-        """As `_open`, of one that stays open; (-1, 0) of None."""
+        """As `opened`, of one that stays open."""
         if path is not None and path not in self._fds:
-            fd, code = _open(path)
+            fd, code = opened(path)
             if code:
                 return -1, code
             self._fds[path] = fd
         return self._fds.get(path, -1), 0
-
-
-def _open(path):
-    """(descriptor, 0); (-1, errno) where it cannot be opened."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0
-    except OSError as error:
-        return -1, error.errno

@@ -15,12 +15,12 @@ class Broken(Exception):
 
 class Sensor:
     """That at `place` (`colmet.node.sensors.Place`): `files` are those that are read at each sample; `limits` are max
-    and crit, degrees or None."""
+    and crit, degrees or None, to be read anew when they are `due` (CLOCK_BOOTTIME, ns)."""
 
     def __init__(self, place):
         self.place = place
         self.files = Files((place.value, place.fault) if place.fault else (place.value,), place.power)
-        self.limits = NO_LIMITS
+        self.limits, self.due = NO_LIMITS, 0
 
     def degrees(self, answers):
         """Degrees Celsius, from what its files told, [(number, errno)]. Raises Broken and OSError."""

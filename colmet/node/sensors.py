@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 from colmet.common.wire import MAX_NAME
-from colmet.node.sysfs import LONGEST, identities, label, natural
+from colmet.node.listing import Listing
+from colmet.node.sysfs import LONGEST, label, natural
 
 HWMON, ZONES = Path("sys/class/hwmon"), Path("sys/class/thermal")
 CHIP, ZONE = re.compile(r".+"), re.compile(r"thermal_zone(\d+)")
@@ -53,8 +54,8 @@ def places(root):
 
 
 def listing(root):
-    """What is another when other chips or zones are below `root` than before, or other files of them."""
-    return identities(root / HWMON, CHIP), identities(root / ZONES, ZONE)
+    """The `Listing` of the chips and zones below `root`."""
+    return Listing(root, (HWMON, CHIP), (ZONES, ZONE))
 
 
 def chips(root, pattern):

@@ -7,7 +7,6 @@ from colmet.node.clock import SECOND
 
 GONE = (errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH)       # what a file says whose device is no more
 RESTING = (errno.ENODATA, errno.EAGAIN)                 # what one says that is switched off, asleep or not ready
-ASLEEP = b"suspended"       # power/runtime_status: to read other files of the device would wake it
 BYTES = 64                  # of a file that stays open, that are read
 LONGEST = 64                # characters taken of a name or label
 LOOK = 60 * SECOND          # between two looks for devices that are new
@@ -36,6 +35,14 @@ class File:
         self._fd = -1
 
 
+def opened(path):
+    """(descriptor of the file at `path`, 0); (-1, errno) where it cannot be opened; (-1, 0) for None."""
+    try:
+        return (-1, 0) if path is None else (os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0)
+    except OSError as error:
+        return -1, error.errno
+
+
 def text(path):
     """The text in the file, "" where it cannot be read."""
     try:
@@ -53,24 +60,6 @@ def number(path):
     """The number in the file, None where there is none."""
     found = text(path)
     return int(found) if found.isdecimal() else None
-
-
-def identities(folder, pattern):
-    """What is another when other folders with names that match `pattern` whole are in `folder`, other devices of them,
-    or other files in these than before: for each its inode, which the kernel gives to no later one, and names. To
-    compare that costs a twentieth of finding all again."""
-    try:
-        names = filter(pattern.fullmatch, os.listdir(folder))
-    except OSError as error:
-        return error.errno
-    return [_identity("%s/%s%s" % (folder, name, place)) for name in names for place in ("", "/device")]
-
-
-def _identity(folder):
-    try:
-        return folder, os.stat(folder).st_ino, os.listdir(folder)
-    except OSError as error:
-        return folder, error.errno
 
 
 def natural(name):

@@ -25,7 +25,7 @@ class Backend:
         except (Unavailable, OSError):
             self._use.close()
             raise
-        self._metered, self._gpus = Metered(found), [meter for meter in found if isinstance(meter, meters.Gpus)]
+        self._metered = Metered(found)
         self.reader = " and ".join(meter.name for meter in found)
         self.lacks = {part: why for meter in found for part, why in meter.lacks.items()}
         self.counters, self.others = None, {}       # set from outside
@@ -35,13 +35,11 @@ class Backend:
     def sample(self, jobs):
         """Rows of the jobs that are cgroups, the last of those that ended since, and of the node."""
         now, _, wall = clock()
-        for each in self._gpus:
-            each.shared = getattr(self.others.get("gpu"), "gpus", None)
         jobs = [job for job in jobs if any(isinstance(part, Cgroup) for part in job.parts)]
         ended = sorted(self._known.difference(jobs), key=lambda job: job.start)
         everyone = jobs + [job for job in ended if self.counters.version(job, "cpu")]
         used = self._use.take(everyone, self.counters, now, self._instructions())
-        before, grown = self._metered.parts, self._metered.take(jobs, now)
+        before, grown = self._metered.parts, self._metered.take(jobs, now, self.others)
         if grown is None:
             self._begin(before, wall)
         else:

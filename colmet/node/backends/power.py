@@ -14,17 +14,18 @@ class Backend:
     """The meters below `root`, and those that `options` name. Raises Unavailable where there is none."""
 
     def __init__(self, root, options):
-        self._meters, self.tables = Meters(root, options), options.tables
-        self.reader = ", ".join(self._meters.kinds)
-        self.unfilled = () if set(self._meters.kinds) & set(IPMI) else (ipmipower.TABLE.name,)
-        self.lacks = dict(self._meters.lacks)
-        if self._wants(ipmipower.TABLE) and BMC in self._meters.absent and self.unfilled:
-            self.lacks[BMC] = self._meters.absent[BMC]
+        self.meters = Meters(root, options)     # that colmet.node.energy.meters.Whole reads too
+        self.tables = options.tables
+        self.reader = ", ".join(self.meters.kinds)
+        self.unfilled = () if set(self.meters.kinds) & set(IPMI) else (ipmipower.TABLE.name,)
+        self.lacks = dict(self.meters.lacks)
+        if self._wants(ipmipower.TABLE) and BMC in self.meters.absent and self.unfilled:
+            self.lacks[BMC] = self.meters.absent[BMC]
         self._seen = {}         # {meter: since of its energy, or None}, in the order in which they came
 
     def sample(self, jobs):
         """A row for each meter, those that do not answer included, and the one of 0.6."""
-        found, rows = self._meters.read(None if self._wants(power.TABLE) else IPMI), {}
+        found, rows = self.meters.read(None if self._wants(power.TABLE) else IPMI), {}
         if self._wants(power.TABLE):
             rows[power.TABLE.name] = self._rows(found)
         if self._wants(ipmipower.TABLE) and not self.unfilled:
@@ -33,13 +34,13 @@ class Backend:
 
     def close(self):
         """Closes the meters."""
-        self._meters.close()
+        self.meters.close()
 
     def _wants(self, table):
         return self.tables is None or table.name in self.tables
 
     def _rows(self, found):
-        now, whole = boottime(), set(self._meters.whole)
+        now, whole = boottime(), set(self.meters.whole)
         rows = []
         for name in dict.fromkeys((*self._seen, *found)):
             reading = found.get(name)
@@ -53,7 +54,7 @@ class Backend:
 
     def _watts(self, found):
         """Whole watts, of --ipmipower-cmd where it is given, else of the first BMC."""
-        for name in self._meters.names(IPMI):
+        for name in self.meters.names(IPMI):
             if name in found:
                 return round(found[name].watts)
         return None

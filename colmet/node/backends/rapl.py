@@ -17,11 +17,11 @@ class Backend:
     energy that this user may read."""
 
     def __init__(self, root, options):
-        self._zones = Followed(root, clock)
-        self.refused, self.lacks, self.reader = self._zones.refused, self._zones.lacks, self._zones.name
+        self.zones = Followed(root, clock)      # that colmet.node.energy.meters.Rapl reads too
+        self.refused, self.lacks, self.reader = self.zones.refused, self.zones.lacks, self.zones.name
         self.tables = options.tables
-        self._slots = slots(self._zones.zones)
-        self._summed = summed(self._zones.zones)
+        self._slots = slots(self.zones.zones)
+        self._summed = summed(self.zones.zones)
         self._lines = csv(self._slots)
         self.described = {rapl06.TABLE.name: mapping.described(rapl06.TABLE, [line.partition(",")[2]
                                                                               for line in self._lines])}
@@ -30,7 +30,7 @@ class Backend:
 
     def sample(self, jobs):
         """A row for each zone of the one table, and one of the other."""
-        found = self._zones.read()
+        found = self.zones.read()
         now, rows = boottime(), {}
         if self.tables is None or rapl.TABLE.name in self.tables:
             rows[rapl.TABLE.name] = [(None, zone.name, self._row(zone, reading, now))
@@ -46,7 +46,7 @@ class Backend:
 
     def close(self):
         """Ends the thread and closes the files."""
-        self._zones.close()
+        self.zones.close()
 
     def _row(self, zone, reading, now):
         at, before = self._before.get(zone, (now, None))

@@ -11,6 +11,7 @@ from colmet.node import compiled, mapping, sensors
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
 from colmet.node.devices import Devices
+from colmet.node.listing import SELDOM
 from colmet.node.log import Faults
 from colmet.node.sensor import NO_LIMITS, Broken, Sensor, celsius
 from colmet.node.sysfs import GONE, LOOK, RESTING
@@ -30,7 +31,8 @@ class Backend:
     none."""
 
     def __init__(self, root, options):
-        self._root, self._sensors, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
+        self._root, self._sensors, self._faults, self._due = root, {}, Faults(), 0
+        self._listing = sensors.listing(root)
         self._find()
         if not self._sensors:
             raise Unavailable(NONE_THERE % (root / sensors.HWMON, root / sensors.ZONES))
@@ -53,7 +55,7 @@ class Backend:
         answers, rows = self._devices.read(), {}
         found = {name: sensor and self._degrees(name, sensor, answers[name]) for name, sensor in self._sensors.items()}
         if looks:
-            self._limit(answers)
+            self._limit(answers, boottime())
         if self.tables is None or temperature.TABLE.name in self.tables:
             rows[temperature.TABLE.name] = [(None, name, [found[name], *(sensor.limits if sensor else NO_LIMITS)])
                                             for name, sensor in self._sensors.items()]
@@ -77,22 +79,21 @@ class Backend:
         self._devices.keep({name: sensor.files for name, sensor in self._sensors.items() if sensor})
         self._due = boottime() + LOOK
 
-    def _limit(self, answers):
-        """Read the limits of those whose devices are awake, some at once: their files do not stay open."""
+    def _limit(self, answers, now):
+        """Read the limits of those whose devices are awake, new ones at once and others seldom; some together: their
+        files do not stay open."""
         awake = [self._sensors[name] for name, [(_, code), *_] in answers.items() if code != errno.EAGAIN]
-        awake = [sensor for sensor in awake if sensor and any(sensor.place.limits)]
+        awake = [sensor for sensor in awake if sensor and any(sensor.place.limits) and now >= sensor.due]
         for start in range(0, len(awake), AT_ONCE):
             some = awake[start:start + AT_ONCE]
             found = iter(self._devices.once([path for sensor in some for path in sensor.place.limits]))
             for sensor in some:
-                sensor.limits = celsius(next(found)), celsius(next(found))
+                sensor.limits, sensor.due = (celsius(next(found)), celsius(next(found))), now + SELDOM
 
     def _find(self):
         """{name: `Sensor`} of those that are there, None for those that were."""
-        listing = sensors.listing(self._root)
-        if listing == self._listing:
+        if not self._listing.changed():
             return
-        self._listing = listing
         before = {name: sensor and sensor.place for name, sensor in self._sensors.items()}
         found = sensors.names(sensors.places(self._root), before)
         for name, place in before.items():
@@ -110,7 +111,8 @@ class Backend:
         except OSError as error:
             if error.errno in GONE:
                 self._devices.lose(name)
-                self._sensors[name], self._due, self._listing = None, 0, None   # its place may be another's now
+                self._sensors[name], self._due = None, 0
+                self._listing.forget()              # its place may be another's now
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (sensor.place.chip, error.errno), "temperature: %s: %s; what does not "
                                  "answer is missing until it does" % (name, os.strerror(error.errno).lower()))

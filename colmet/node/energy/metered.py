@@ -18,9 +18,11 @@ class Metered:
         self._last, self._silent = {}, {}       # {part: Reading}, {part: since when}
         self.parts, self.used, self.holders = frozenset(), (), {}
 
-    def take(self, jobs, now):
+    def take(self, jobs, now, others):
         """{part: uJ since the reading before} of those that answer at `now` (boottime, ns); None where the set is not
-        what it was, and this is its first reading."""
+        what it was, and this is its first reading. `others` are the open sources, {name: backend}."""
+        for meter in self._meters:
+            meter.share(others)
         read = [(meter, meter.read(jobs)) for meter in self._meters]
         self.holders = {name: held for meter in self._meters for name, held in meter.holders.items()}
         self._note(read, now)

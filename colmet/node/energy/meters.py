@@ -5,6 +5,8 @@
                     It does not wait for what may hang: that has a thread, and the latest of it is given
     holders         of GPUs, as of the last `read`: {name of the part: the jobs that hold it}
     lacks           {what it cannot read: "why; what to do"}
+    share(others)   before each reading: {name: backend} of the sources that are open. What one of them reads anyway is
+                    not asked twice in a tick
     close()         frees what it holds
 
 `OPENERS` make them, as opener(root, options), and raise Unavailable. Where two count parts of one kind, those of the
@@ -25,6 +27,7 @@ PACKAGE, DRAM, GPU, OTHER = "package", "dram", "gpu", "other"       # kinds: tho
 WHOLE = "whole"             # and all of the node, whatever else counts inside it; OTHER is what that leaves
 NONE_THERE = "nothing here counts energy: no zone of RAPL, no GPU, no meter of the whole node; see rapl, gpu and " \
              "power in what colmet-node check tells"
+RECENT = SECOND // 50       # ns: what a source read in the same tick is younger
 LONGEST = 60 * SECOND       # ns between two readings of a power, from which on it is not added up over the gap
 
 
@@ -39,14 +42,24 @@ class Rapl:
     there is: of the platform the node, of a core the packages."""
 
     def __init__(self, root, options):
-        self._zones = Followed(root, clock)
+        self._zones, self._began, self._shared = Followed(root, clock), False, False
         self.name, self.lacks, self.holders = self._zones.name, self._zones.lacks, {}
+        summed = zones.summed(self._zones.zones)
+        self._parts = {zone: Part(zone.name, KIND_OF.get(zone.kind, PACKAGE)) for zone in self._zones.zones
+                       if zone.name in summed}
+
+    def share(self, others):
+        """Those of the source rapl, where it is there from the first reading on: each change begins all anew."""
+        source = others.get("rapl")
+        if source and not self._began and source.zones.zones == self._zones.zones:
+            self._zones.close()
+            self._zones, self._shared = source.zones.hold(), True
+        self._began = True
 
     def read(self, jobs):
         """Their readings."""
-        summed = zones.summed(self._zones.zones)
-        return {Part(zone.name, KIND_OF.get(zone.kind, PACKAGE)): reading
-                for zone, reading in self._zones.read().items() if zone.name in summed}
+        found = self._zones.read(clock()[0] - RECENT if self._shared else None)
+        return {part: found[zone] for zone, part in self._parts.items()}
 
     def close(self):
         """Ends their thread."""
@@ -58,8 +71,8 @@ KIND_OF = {zones.DRAM: DRAM, zones.PSYS: WHOLE}
 
 class Gpus:
     """GPUs: `energy.read(jobs)` gives ({card: (since, energy, ...)}, {card: jobs that hold it}), of which the latest is
-    given, without waiting. `shared` (`colmet.node.gpu.gpus.Gpus`, or None) is set from outside: one that a source
-    reads anyway goes first, as long as it does, so that no driver is asked twice."""
+    given, without waiting. `shared` (`colmet.node.gpu.gpus.Gpus`, or None): one that a source reads anyway goes first,
+    as long as it does, so that no driver is asked twice."""
 
     name = GPU
 
@@ -67,6 +80,10 @@ class Gpus:
         self._energy, self.lacks, self.holders = energy, {}, {}
         self.shared = self._taken = self._left = None
         self._since = 0                 # when `_taken` was taken up (CLOCK_BOOTTIME, ns)
+
+    def share(self, others):
+        """Those of the source gpu."""
+        self.shared = getattr(others.get("gpu"), "gpus", None)
 
     def read(self, jobs):
         """Their readings."""
@@ -89,20 +106,29 @@ class Gpus:
 
 
 class Whole:
-    """Meters of the whole node, called `name`: those of `meters.whole` (names, the best first); `meters.read(kinds)`
-    gives of some of `meters.kinds` (the best first) {name: reading} with `watts`, `energy` (uJ) counted since `since`,
-    each None where it is not told, and `at` (CLOCK_BOOTTIME). Where it tells the power alone, that is added up from
-    reading to reading."""
+    """Meters of the whole node, called `name`: those of `meters.whole` (names, the best first); `meters.read(kinds,
+    since)` gives of some of `meters.kinds` (the best first) {name: reading} with `watts`, `energy` (uJ) counted since
+    its own `since`, each None where it is not told, and `at` (CLOCK_BOOTTIME). Where it tells the power alone, that is
+    added up from reading to reading."""
 
     def __init__(self, meters, name):
         self._meters, self.name, self.lacks, self.holders = meters, name, {}, {}
         self._sums = {}             # {name: (since, nJ, watts, at)}
+        self._began = self._shared = False
+
+    def share(self, others):
+        """Those of the source power, where it is there from the first reading on."""
+        source = others.get("power")
+        if source and not self._began and source.meters.whole == self._meters.whole:
+            self._meters.close()
+            self._meters, self._shared = source.meters.hold(), True
+        self._began = True
 
     def read(self, jobs):
         """Their readings. Where one answers, worse kinds are not asked: only one counts, and some take their time."""
-        found, wall = {}, clock()[2]
+        found, wall, since = {}, clock()[2], boottime() - RECENT if self._shared else None
         for kind in self._meters.kinds:
-            found.update(self._meters.read((kind,)))
+            found.update(self._meters.read((kind,), since))
             if any(_tells(found.get(name)) for name in self._meters.whole):
                 break
         return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in self._meters.whole}

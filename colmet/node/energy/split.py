@@ -45,17 +45,17 @@ def inside(whole, inner):
 def rooms(cores, held, elapsed):
     """{owner: weight}, in core-ns: of each of `cores` (numbers) for `elapsed` ns. `held` is {job: (its cores, ns for
     which it had them)}. Those that hold one core at a time share it; what nobody holds is `IDLE`'s."""
-    holders, claims = {}, {}
+    holders, claims = {}, {}        # {cores: [jobs]}; {core: sum of a bit for each of these that has it}
     for job, (numbers, _) in held.items():      # mostly, many jobs have the same cores
-        holders[numbers] = holders.get(numbers, ()) + (job,)
-    for numbers, jobs in holders.items():
+        holders.setdefault(numbers, []).append(job)
+    for place, numbers in enumerate(holders):
         for number in numbers:
-            claims[number] = claims[number] + jobs if number in claims else jobs
+            claims[number] = claims.get(number, 0) | 1 << place
     weights = dict.fromkeys(held, 0)
     weights[IDLE] = 0
-    alike = Counter([claims.get(core, ()) for core in cores])
-    for jobs, count in alike.items():
-        wanted = {job: held[job][1] for job in jobs}
+    alike = Counter([claims.get(core, 0) for core in cores])
+    for bits, count in alike.items():
+        wanted = {job: held[job][1] for place, jobs in enumerate(holders.values()) if bits >> place & 1 for job in jobs}
         claimed = sum(wanted.values())
         weights[IDLE] += count * max(0, elapsed - claimed)
         shared = apportion(elapsed, wanted) if claimed > elapsed else wanted

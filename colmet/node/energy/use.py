@@ -4,6 +4,7 @@ CPU time of a job from its cgroups (`colmet.node.cgroup.counters`), of the node 
 job from its cpusets (cpuset(7); admin-guide/cgroup-v2.rst of the kernel). A job that no cpuset binds has all cores.
 """
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from colmet.common.metrics.energy import METHODS, UNALLOCATED
@@ -20,7 +21,7 @@ from colmet.node.numbers import Field, Numbers
 from colmet.node.perf.events import numbers
 from colmet.node.sysfs import text
 
-CPUSETS = ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus")
+CPUSETS = {"cpuset": ("cpuset.effective_cpus", "cpuset.cpus"), V2: ("cpuset.cpus.effective",)}      # the best first
 INSTRUCTIONS = "instructions"
 _BUSY = (0, 1, 2, 5, 6)             # of cpu in /proc/stat: user, nice, system, irq, softirq, in ticks of 10 ms
 _TICK = SECOND // 100
@@ -104,13 +105,23 @@ class Use:
         return grown
 
 
+class Bound(NamedTuple):
+    """The cores of a job: numbers; its `parts` when it was looked where their `cpusets` are, [Paths, the best first];
+    when it was looked at `first`, and when it is `due` again (CLOCK_BOOTTIME, ns)."""
+    cores: frozenset
+    parts: tuple
+    cpusets: list
+    first: int
+    due: int
+
+
 class Cores:
     """Numbers of the cores (logical CPUs) of the node below `root`, and of jobs."""
 
     def __init__(self, root):
         self._root, self._online, self._due = root, (), 0
         self._hierarchies = None        # those of the cgroups, once they are wanted of a reading
-        self._jobs = {}                 # {job: (its cores, when they were looked at first, when to again)}
+        self._jobs = {}                 # {job: Bound}
 
     def of_node(self, now):
         """Tuple of those that are online; a reading begins with it."""
@@ -122,33 +133,33 @@ class Cores:
 
     def of(self, job, now):
         """frozenset of those that `job` has. The older it is, the later the next look."""
-        cores, first, due = self._jobs.get(job, (None, now, now))
-        if now >= due:
-            cores = self._look(job, cores)
-            self._jobs[job] = cores, first, now + min((now - first) // 2, _LOOK)
-        return cores
+        bound = self._jobs.get(job)
+        if bound is None or now >= bound.due:
+            bound = self._jobs[job] = self._look(job, bound or Bound(frozenset(self._online), None, [], now, now), now)
+        return bound.cores
 
     def forget(self, job):
         """It is gone."""
         self._jobs.pop(job, None)
 
-    def _look(self, job, before):
+    def _look(self, job, before, now):
+        cpusets = before.cpusets if job.parts is before.parts else list(self._cpusets(job.parts))
+        found = frozenset().union(*map(_listed, cpusets))
+        due = now + min((now - before.first) // 2, _LOOK)
+        return Bound(found or before.cores, job.parts, cpusets, before.first, due)
+
+    def _cpusets(self, parts):
         if self._hierarchies is None:
             self._hierarchies = mounted(self._root)
-        found = set()
-        for part in job.parts:
+        for part in parts:
             if isinstance(part, Cgroup):
-                for _, folder in directories(part.path, self._hierarchies, ("cpuset", V2)):
-                    found.update(next(filter(None, (_list(folder, name) for name in CPUSETS)), ()))
-        return frozenset(found) or before or frozenset(self._online)
+                for name, folder in directories(part.path, self._hierarchies, tuple(CPUSETS)):
+                    yield [Path(folder, file) for file in CPUSETS[name]]
 
 
-def _list(folder, name):
-    try:
-        with open("%s/%s" % (folder, name)) as file:
-            return numbers(file.readline())
-    except OSError:
-        return ()
+def _listed(paths):
+    """Numbers in the first of the files that has some."""
+    return next(filter(None, (numbers(text(path)) for path in paths)), ())
 
 
 def held_for(job, before, now):

@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 
 from colmet.node.clock import boottime
 from colmet.node.gpu.device import Use
+from colmet.node.gpu.looks import Looks
 
 PLACE = "/dev/dri/"
 LOCAL = ("vram", "local")           # regions that are the memory of the GPU: vram0, local0
@@ -29,7 +30,7 @@ class Clients:
     """Those of `proc`, a Path."""
 
     def __init__(self, proc):
-        self._proc, self._first, self._due = proc, {}, {}       # {pid: time of the first look}, {pid: of the next}
+        self._proc, self._looks = proc, Looks()
         self._names = {}                        # {pid: names of its files that are open GPUs}, of those that have some
         self._cycles = {}                       # {key: (boottime, {engine: (busy, all)}, ns so far)}
 
@@ -50,11 +51,9 @@ class Clients:
 
     def _look(self, pids, now):
         """Look for open GPUs of the processes for which it is time."""
-        for pid in self._due.keys() - pids.keys():
-            del self._first[pid], self._due[pid]
+        for pid in self._looks.keep(pids):
             self._names.pop(pid, None)
-        for pid in [pid for pid in pids if now >= self._due.get(pid, now)]:
-            self._due[pid] = now + (now - self._first.setdefault(pid, now))
+        for pid in self._looks.due(pids, now):
             names = tuple(self._open(pid))
             if names:
                 self._names[pid] = names

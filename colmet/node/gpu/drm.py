@@ -15,7 +15,8 @@ from colmet.node.devices import Devices, Files
 from colmet.node.gpu.clients import Clients
 from colmet.node.gpu.device import AMD, INTEL, Device, Reading, State
 from colmet.node.gpu.kfd import Kfd
-from colmet.node.sysfs import GONE, LOOK, RESTING, identities, natural, text
+from colmet.node.listing import Listing
+from colmet.node.sysfs import GONE, LOOK, RESTING, natural, text
 
 CLASS = "sys/class/drm"
 DRIVERS = {"amdgpu": AMD, "i915": INTEL, "xe": INTEL}
@@ -33,7 +34,8 @@ class Drm:
     name = "sysfs"
 
     def __init__(self, root, faults):
-        self._root, self._faults, self._cards, self._due, self._listing = root, faults, {}, 0, None
+        self._root, self._faults, self._cards, self._due = root, faults, {}, 0
+        self._listing = Listing(root, (CLASS, _CARD))
         self._find()
         if not self._cards:
             raise Unavailable(NONE_THERE % (root / CLASS))
@@ -49,8 +51,8 @@ class Drm:
         uses = self._clients.read(owners.pids(), self._addresses)
         self._kfd.add(uses, self._renders)
         answers = self._devices.read()
-        return {device: State(self._reading(device, card, answers[device]), uses.get(device.name, []))
-                for device, card in self._cards.items()}
+        return {device: State(self._reading(device, answers[device]), uses.get(device.name, []))
+                for device in self._cards}
 
     def close(self):
         """Closes all files."""
@@ -58,32 +60,32 @@ class Drm:
 
     def _look(self):
         self._find()
-        self._devices.keep({device: card.files for device, card in self._cards.items() if not card.gone})
+        self._devices.keep({device: card.files for device, card in self._cards.items()})
         self._addresses = {card.address: device.name for device, card in self._cards.items()}
         self._renders = {card.render: device.name for device, card in self._cards.items()}
         self._kfd.look()
         self._due = boottime() + LOOK
 
     def _find(self):
-        listing = identities(self._root / CLASS, _CARD)
-        if listing == self._listing:
+        if not self._listing.changed():
             return
-        self._listing, found = listing, {}
+        found = {}
         for vendor in (AMD, INTEL):
             for index, (name, folder) in enumerate(_cards(self._root / CLASS, vendor)):
                 device = _device(name, folder, vendor, index)
-                known = self._cards.get(device)
-                found[device] = known if known and not known.gone else _Card(folder)
+                found[device] = self._cards.get(device) or _Card(folder)
         self._cards = found
 
-    def _reading(self, device, card, answers):
+    def _reading(self, device, answers):
         codes = [code for _, code in answers if code and code not in SILENT]
         if not codes:
             return Reading(*[number if number is None or scale == 1 else number / scale
                              for (number, _), scale in zip(answers, _SCALES)])
         if any(code in GONE for code in codes):
             self._devices.lose(device)
-            card.gone, self._due, self._listing = True, 0, None     # what comes in its place is another
+            self._cards = {other: card for other, card in self._cards.items() if other != device}
+            self._due = 0
+            self._listing.forget()      # what comes in its place is another
         self._faults.add("%s %d" % (device.name, codes[0]), "gpu: %s: %s; it is missing until it answers"
                          % (device.name, os.strerror(codes[0]).lower()))
         return Reading()
@@ -91,10 +93,10 @@ class Drm:
 
 class _Card:
     """The card in the folder /sys/class/drm/cardN: its `files` are in the order of `Reading`. `address` is that of its
-    bus, `render` the minor number of its file without the right to set modes; `gone` says that it is no more."""
+    bus, `render` the minor number of its file without the right to set modes."""
 
     def __init__(self, folder):
-        device, self.gone = folder / "device", False
+        device = folder / "device"
         facts = _facts(device)
         self.address = facts.get("PCI_SLOT_NAME", "")
         self.render = _node(device)[1]

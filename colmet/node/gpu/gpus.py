@@ -59,7 +59,7 @@ class Gpus:
         """{`Device`: `Now`}. Waits for the drivers."""
         self._owners.look(jobs)
         states = {device: state for reader in self._readers for device, state in reader.read(self._owners).items()}
-        held = self._rights.of(jobs, tuple(states))
+        held = self._rights.of(self._owners.lists, tuple(states))
         now, wall = boottime(), time.time_ns()
         found = {}
         for device, state in states.items():

@@ -2,13 +2,17 @@
 admin-guide/cgroup-v1/devices.rst of the kernel's documentation), else by the environment of its processes.
 
 A rule counts where it names one device: "a *:* rwm" allows all, and tells nothing. With v2 the rules are a BPF program
-that nobody can read. An environment is that of the program's start, and the job's own to write.
+that nobody can read. An environment is that of the program's start, and the job's own to write; to read it costs more
+than all else that is read of a process.
 """
 import os
+from itertools import chain
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 from colmet.common.mounts import directories, mounted
 from colmet.node.clock import boottime
 from colmet.node.gpu.device import AMD, INTEL, NVIDIA
+from colmet.node.gpu.looks import Looks
 from colmet.node.jobs.job import Cgroup
 from colmet.node.sysfs import LOOK
 
@@ -22,47 +26,69 @@ VISIBLE = {"CUDA_VISIBLE_DEVICES": NVIDIA, "ROCR_VISIBLE_DEVICES": AMD, "HIP_VIS
 _COUNTING = tuple(name.encode() for name in ("SLURM_JOB", *SLURM, *VISIBLE))
 
 
+class Known(NamedTuple):
+    """What is known of a job: its `parts`, and the `files` of their rules; what it holds of the `devices` that there
+    were, {device's name: BY_RULES or BY_ENVIRONMENT}; when it was looked at `first`, and when it is `due` again."""
+    parts: tuple = ()
+    files: Tuple[str, ...] = ()
+    devices: tuple = ()
+    found: Mapping[str, int] = {}
+    first: Optional[int] = None
+    due: int = 0
+
+
 class Rights:
     """Those of jobs below `root`."""
 
     def __init__(self, root):
-        self._root, self._known = root, {}      # {job: (parts, devices, time of the first look, of the next, found)}
+        self._root, self._known = root, {}      # {job: Known}
+        self._looks, self._told = Looks(), {}   # {pid: what counts of its environment}
         self._hierarchies = None                # those of the cgroups, once they are wanted of a reading
 
     def of(self, jobs, devices):
-        """{job: {device's name: BY_RULES or BY_ENVIRONMENT}} of `jobs`; looked at when they are new, and again when
-        their age has doubled, at most 60 s later. `devices` are the `Device`s that there are."""
+        """{job: {device's name: BY_RULES or BY_ENVIRONMENT}} of `jobs`, {job: its pids}; looked at when they are new,
+        and again when their age has doubled, at most 60 s later. `devices` are the `Device`s that there are."""
         now, before, self._known, self._hierarchies = boottime(), self._known, {}, None
-        for job in jobs:
-            parts, then, first, due, found = before.get(job, ((), (), now, 0, {}))
-            if now >= due or parts != job.parts or then != devices:
-                found, due = self._look(job, devices), now + min(now - first, LOOK)
-            self._known[job] = job.parts, devices, first, due, found
-        return {job: each[-1] for job, each in self._known.items()}
+        for pid in self._looks.keep(dict.fromkeys(chain.from_iterable(jobs.values()))):
+            del self._told[pid]
+        for job, pids in jobs.items():
+            known = before.get(job) or Known(first=now)
+            if now >= known.due or known.parts != job.parts or known.devices != devices:
+                files = known.files if known.parts == job.parts else tuple(self._files(job.parts))
+                known = Known(job.parts, files, devices, self._look(files, pids, devices, now), known.first,
+                              now + min(now - known.first, LOOK))
+            self._known[job] = known
+        return {job: known.found for job, known in self._known.items()}
 
-    def _look(self, job, devices):
+    def _look(self, files, pids, devices, now):
         there = [device for device in devices if not device.split]
-        ruled = set().union(*[self._rules(part) for part in job.parts if isinstance(part, Cgroup)])
+        ruled = set().union(*map(_rules, files))
         found = {device.name: BY_RULES for device in there if device.nodes and device.nodes <= ruled}
         if found:
             return found
-        told = {_environment("%s/proc/%d/environ" % (self._root, pid))
-                for pid in sorted(job.processes())[:MOST_PROCESSES]}
-        named = set().union(*[meant(environment, devices) for environment in told])
+        pids = sorted(pids)[:MOST_PROCESSES]
+        for pid in self._looks.due(pids, now):
+            self._told[pid] = _environment("%s/proc/%d/environ" % (self._root, pid))
+        named = set().union(*[meant(told, devices) for told in {self._told[pid] for pid in pids}])
         return dict.fromkeys(sorted(named), BY_ENVIRONMENT)
 
-    def _rules(self, part):
-        """(major, minor) of the character devices that its cgroup is let open by name."""
-        found = set()
+    def _files(self, parts):
+        """Paths of the rules of cgroups."""
         if self._hierarchies is None:
             self._hierarchies = mounted(self._root)
-        for _, folder in directories(part.path, self._hierarchies, (CONTROLLER,)):
-            try:
-                with open(os.path.join(folder, RULES)) as file:
-                    found |= allowed(file.read())
-            except (OSError, UnicodeDecodeError):
-                continue            # v2, or gone
-        return found
+        for part in parts:
+            if isinstance(part, Cgroup):
+                for _, folder in directories(part.path, self._hierarchies, (CONTROLLER,)):
+                    yield os.path.join(folder, RULES)
+
+
+def _rules(path):
+    """(major, minor) of the character devices that the rules in that file let open by name."""
+    try:
+        with open(path) as file:
+            return allowed(file.read())
+    except (OSError, UnicodeDecodeError):
+        return set()                # v2, or gone
 
 
 def allowed(text):

@@ -136,6 +136,7 @@ class Job:
         self.start, self.start_boot = time.time_ns(), boottime()
         self.end = self.end_boot = None
         self.seen = 0, 0                    # tasks at the last look, and its CLOCK_BOOTTIME
+        self._listed = (), 0                # the same of its processes, which are a list
 
     @property
     def cgroups(self):
@@ -168,8 +169,15 @@ class Job:
         if tasks:
             self.started = True
 
-    def processes(self):
-        """Pids of its processes now, each once: list."""
+    def processes(self, since=None):
+        """Pids of its processes now, each once: list; or those that it had when somebody asked after `since` (ns of
+        CLOCK_BOOTTIME)."""
+        if since is None or self._listed[1] < since:
+            now = boottime()
+            self._listed = self._processes(), now
+        return self._listed[0]
+
+    def _processes(self):
         if len(self.parts) == 1:
             return self.parts[0].processes()
         return list(dict.fromkeys(chain.from_iterable(part.processes() for part in self.parts)))

@@ -10,7 +10,7 @@ from colmet.node.network.layouts import COUNTERS, FULL
 from colmet.node.network.ports import Port
 from colmet.node.network.traffic import Traffic
 from colmet.node.numbers import Firsts
-from colmet.node.sysfs import GONE
+from colmet.node.sysfs import GONE, opened
 
 MOST = 64               # ports, at a dozen open files each
 SWITCHED_OFF = errno.EINVAL     # what the file `carrier` of an interface says that is
@@ -121,9 +121,10 @@ class _Files:
         self.speed, self.traffic = UNREAD, Traffic(len(COUNTERS))
         try:
             for path in self.paths:
-                self.fds.append(_open(path))
-            if self.fds[1] == CLOSED:       # it was there when it was found
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.paths[1])
+                fd, code = opened(path)
+                if code and (code != errno.ENOENT or len(self.fds) == 1):   # the first was there when it was found
+                    raise OSError(code, os.strerror(code), path)
+                self.fds.append(fd)
         except OSError:
             self.close()
             raise
@@ -149,14 +150,6 @@ class _Files:
             if fd != CLOSED:
                 os.close(fd)
         self.fds = []
-
-
-def _open(path):
-    """A descriptor, CLOSED where there is no such file."""
-    try:
-        return CLOSED if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return CLOSED
 
 
 def _sum(values):

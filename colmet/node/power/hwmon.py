@@ -8,36 +8,39 @@ import os
 import re
 import time
 
-from colmet.node import sensors
+from colmet.node import compiled, sensors
 from colmet.node.clock import boottime
+from colmet.node.devices import Devices, Files
 from colmet.node.log import Faults
 from colmet.node.power.reading import UW, Absent, Counted, Reading, Silent, plausible
-from colmet.node.sysfs import ASLEEP, GONE, LOOK, RESTING, File, label
+from colmet.node.sysfs import GONE, LOOK, RESTING, label
 
 FILES = re.compile(r"(power|energy)(\d+)_(average|input)")
 ACPI, SOCKET = "power_meter", "socket"      # Grace shows its sockets by the same driver
 BATTERY = "power_supply"
-_NUMBER = re.compile(rb"\d{1,18}")
 
 
 class Hwmon:
-    """Those below `root`. Raises Absent where there are none. `whole` is the name of the one that measures the whole
-    node: an ACPI meter that is not a socket's, where there is one such."""
+    """Those below `root`. Raises Absent where there are none, and Unavailable without the C helper. `whole` is the name
+    of the one that measures the whole node: an ACPI meter that is not a socket's, where there is one such."""
 
     name = "hwmon"
 
     def __init__(self, root):
-        self._root, self._meters, self._faults, self._due, self._listing = root, {}, Faults(), 0, None
-        self._look()
+        self._root, self._meters, self._faults, self._due = root, {}, Faults(), 0
+        self._listing = sensors.listing(root)
+        self._find()
         if not self._meters:
             raise Absent("no power in %s; load the driver of the meter, such as acpi_power_meter"
                               % (root / sensors.HWMON))
+        self._devices = Devices(compiled.load("_files"))
 
     def read(self):
         """{name: `Reading`} of those that answer."""
         if boottime() >= self._due:
             self._look()
-        found = {name: self._read(name, meter) for name, meter in self._meters.items() if meter}
+        answers = self._devices.read()
+        found = {name: self._read(name, meter, answers[name]) for name, meter in self._meters.items() if meter}
         return {name: reading for name, reading in found.items() if reading}
 
     def stop(self):
@@ -45,37 +48,38 @@ class Hwmon:
 
     def close(self):
         """Closes all files."""
-        for meter in filter(None, self._meters.values()):
-            meter.close()
+        self._devices.close()
 
     def _look(self):
-        """Find what is new; what went keeps its name."""
+        self._find()
+        self._devices.keep({name: meter.files for name, meter in self._meters.items() if meter})
         self._due = boottime() + LOOK
-        listing = sensors.listing(self._root)
-        if listing == self._listing:
+
+    def _find(self):
+        """Find what is new; what went keeps its name."""
+        if not self._listing.changed():
             return
-        self._listing = listing
         before = {name: meter and meter.place for name, meter in self._meters.items()}
         parts = dict(_parts(self._root))
         found = sensors.names(list(parts), before)
         for name, place in before.items():
             if place and place != found.get(name):
-                self._meters[name].close()
                 self._meters[name] = None
         for name, place in found.items():
             self._meters[name] = self._meters.get(name) or Meter(place, *parts[place])
         names = [name for name, meter in self._meters.items() if meter and meter.whole]
         self.whole = tuple(names) if len(names) == 1 else ()
 
-    def _read(self, name, meter):
+    def _read(self, name, meter, answers):
         try:
-            return meter.read()
+            return meter.reading(answers)
         except Silent as fault:
             self._faults.add(name, "power: %s; it is missing until it is mended" % fault)
         except OSError as error:
             if error.errno in GONE:
-                meter.close()
-                self._meters[name], self._due, self._listing = None, 0, None
+                self._devices.lose(name)
+                self._meters[name], self._due = None, 0
+                self._listing.forget()
             if error.errno not in RESTING:
                 self._faults.add("%s %d" % (name, error.errno), "power: %s: %s; it is missing until it answers"
                                  % (name, os.strerror(error.errno).lower()))
@@ -87,26 +91,22 @@ class Meter:
     none; `whole` where it may be the node's."""
 
     def __init__(self, place, power, energy, whole):
-        self.place, self.whole = place, whole
-        self._power, self._energy, self._state = File(power), File(energy), File(place.power)
+        self.place, self.whole, self.files = place, whole, Files((power, energy), place.power)
         self._counted = Counted()
 
-    def read(self):
-        """The `Reading`; None where the device sleeps, and is not woken. Raises Silent and OSError."""
-        if self._state.read() == ASLEEP:
-            return None
-        watts, energy = self._power.read(), self._energy.read()
-        if not _NUMBER.fullmatch(watts or b"0") or not _NUMBER.fullmatch(energy or b"0"):
-            raise Silent("%s holds no number" % self.place.value)
-        power = plausible(int(watts) / UW) if watts else None
-        if watts and power is None:
+    def reading(self, answers):
+        """The `Reading`, from what its files told, [(number, errno)]. Raises Silent and OSError, with EAGAIN where the
+        device sleeps: it is not woken."""
+        for path, (number, code) in zip(self.files.numbers, answers):
+            if code:
+                raise OSError(code, os.strerror(code))
+            if path and (number is None or number < 0):
+                raise Silent("%s holds no number" % path)
+        (power, _), (energy, _) = answers
+        watts = None if power is None else plausible(power / UW)
+        if power is not None and watts is None:
             raise Silent("%s holds more than a node can take" % self.place.value)
-        return Reading(power, *self._counted.take(int(energy) if energy else None, time.time_ns()), boottime())
-
-    def close(self):
-        """Closes the files."""
-        for file in (self._power, self._energy, self._state):
-            file.close()
+        return Reading(watts, *self._counted.take(energy, time.time_ns()), boottime())
 
 
 def _parts(root):

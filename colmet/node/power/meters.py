@@ -3,6 +3,7 @@ import os
 import time
 
 from colmet.node.backends import Unavailable
+from colmet.node.clock import boottime
 from colmet.node.log import Faults
 from colmet.node.power import bmc
 from colmet.node.power.command import OLD_DEFAULT, Command
@@ -28,6 +29,7 @@ class Meters:
 
     def __init__(self, root, options, start=START):
         self.absent, self.lacks, self._faults = {}, {}, Faults()
+        self._holders, self._latest = 1, {}     # {kind: (when it was read, what it said)}
         self._readers = {}          # {kind: [reader]}
         for kind, found in _kinds(root, options).items():
             try:
@@ -59,22 +61,40 @@ class Meters:
         """Of the readers of these `kinds`, in that order."""
         return [reader.name for kind in kinds for reader in self._readers.get(kind, ())]
 
-    def read(self, kinds=None):
-        """{meter: `Reading`} of those that answer, of these `kinds` or all."""
+    def read(self, kinds=None, since=None):
+        """{meter: `Reading`} of those that answer, of these `kinds` or all; or what they said to somebody who asked
+        after `since` (ns of CLOCK_BOOTTIME)."""
         found = {}
         for kind in self.kinds if kinds is None else kinds:
-            for reader in self._readers.get(kind, ()):
-                try:
-                    found.update(reader.read())
-                except (OSError, Silent, Unavailable) as fault:
-                    self._tell(reader.name, fault)
+            at, said = self._latest.get(kind, (0, {}))
+            if since is None or at < since:
+                at, said = self._latest[kind] = boottime(), self._read(kind)
+            found.update(said)
         return found
 
+    def hold(self):
+        """Itself, for one more who reads and closes it."""
+        self._holders += 1
+        return self
+
     def close(self):
-        """Closes all; what hangs is left to its thread, which does so when it comes back."""
+        """Closes all, when the last who holds it does; what hangs is left to its thread, which does so when it comes
+        back."""
+        self._holders -= 1
+        if self._holders:
+            return
         for readers in self._readers.values():
             for reader in readers:
                 reader.close()
+
+    def _read(self, kind):
+        found = {}
+        for reader in self._readers.get(kind, ()):
+            try:
+                found.update(reader.read())
+            except (OSError, Silent, Unavailable) as fault:
+                self._tell(reader.name, fault)
+        return found
 
     def _settle(self, end):
         """Wait until the slow ones said something, and leave out those that never will."""

@@ -20,6 +20,7 @@ class Followed:
         self.refused = {}
         self._reader = self._open(root, clock)
         self.name, self.zones, self.lacks = self._reader.name, self._reader.zones, self._reader.lacks
+        self._clock, self._holders, self._latest, self._at = clock, 1, {}, 0
         self._lock, self._ended = threading.Lock(), threading.Event()
         if self.interval:
             threading.Thread(target=self._follow, name="rapl", daemon=True).start()
@@ -29,13 +30,23 @@ class Followed:
         """ns between two readings of the thread; None where none is needed."""
         return self._reader.interval
 
-    def read(self):
-        """{zone: `Reading`}."""
-        with self._lock:
-            return self._reader.read()
+    def read(self, since=None):
+        """{zone: `Reading`}; or what somebody read after `since` (ns of CLOCK_BOOTTIME)."""
+        if since is None or self._at < since:
+            with self._lock:
+                self._latest, self._at = self._reader.read(), self._clock()[0]
+        return self._latest
+
+    def hold(self):
+        """Itself, for one more who reads and closes it."""
+        self._holders += 1
+        return self
 
     def close(self):
-        """Ends the thread and closes the files."""
+        """Ends the thread and closes the files, when the last who holds it does."""
+        self._holders -= 1
+        if self._holders:
+            return
         self._ended.set()
         with self._lock:
             self._reader.close()

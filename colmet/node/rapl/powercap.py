@@ -71,8 +71,16 @@ class Powercap:
         self._firsts.close()
 
     def _values(self):
-        """(value or None, errno) of each zone."""
-        fds = [counted.descriptor() for counted in self._counted.values()]
+        """(value or None, errno) of each zone; one that went may be back already."""
+        zones = list(self._counted.values())
+        found = self._told(zones)
+        for place in [place for place, (_, code) in enumerate(found) if code in GONE]:
+            zones[place].fail(gone=True)
+            [found[place]] = self._told(zones[place:place + 1])
+        return found
+
+    def _told(self, zones):
+        fds = [counted.descriptor() for counted in zones]
         return [(value, errno.ENODEV if fd < 0 else code) for fd, (value, code) in zip(fds, self._firsts.read(fds))]
 
     def _open(self, folder):

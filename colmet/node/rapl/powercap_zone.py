@@ -2,6 +2,7 @@
 import os
 
 from colmet.node.rapl.zones import Reading
+from colmet.node.sysfs import opened
 
 
 class Counted:
@@ -17,13 +18,8 @@ class Counted:
 
     def descriptor(self):
         """The open file, -1 where there is none now: the zone went, and did not come back."""
-        if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
-            self.fail(gone=True)
         if self._fd < 0:
-            try:
-                self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return -1
+            self._fd, _ = opened(self.path)
         return self._fd
 
     def take(self, value, now, wall, slept):
