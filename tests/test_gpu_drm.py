@@ -131,7 +131,7 @@ def test_cycles_are_a_share_of_the_time(source, tmp_path, clock):
     assert (row["process_time"], row["process_memory"]) == (10 ** 9, 3 << 20)
 
 
-def test_a_process_is_looked_at_when_it_is_new_and_as_its_age_doubles(source, tmp_path, clock):
+def test_a_process_is_looked_at_when_it_is_new_as_its_age_doubles_and_every_ten_minutes(source, tmp_path, clock):
     job = Job(5, 70)
     (tmp_path / "proc" / "70" / "fd").mkdir(parents=True)
     seen = []
@@ -141,6 +141,10 @@ def test_a_process_is_looked_at_when_it_is_new_and_as_its_age_doubles(source, tm
         [client] = [reader._clients for reader in source.gpus._readers]
         seen.append(client._looks._due[70] - 10 ** 12)
     assert [each // 10 ** 9 for each in dict.fromkeys(seen)] == [0, 2, 4, 8, 16, 32, 64]
+    for hour in (10, 11):
+        clock[0] = 10 ** 12 + hour * 3600 * 10 ** 9
+        sampled(source, job)
+        assert client._looks._due[70] - clock[0] == 600 * 10 ** 9
     job.pids = []
     sampled(source, job)
     assert client._looks._first == client._looks._due == {}

@@ -1,7 +1,7 @@
 """Processes on GPUs of AMD and Intel, from /proc/PID/fdinfo/FD (gpu/drm-usage-stats.rst of the kernel's documentation).
 
 To look for a process's open GPU is to read a link for each file that it has open. It is done when the process is new,
-and again each time its age has doubled; a GPU that was found is read at every sample.
+and again each time its age has doubled, at the latest after ten minutes; a GPU that was found is read at every sample.
 """
 import os
 from typing import NamedTuple, Optional

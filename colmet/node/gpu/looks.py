@@ -1,4 +1,8 @@
-"""When to look at a process at what costs much: when it is new, and again each time its age since then has doubled."""
+"""When to look at a process at what costs much: when it is new, and again each time its age since then has doubled, at
+the latest after ten minutes."""
+from colmet.node.clock import SECOND
+
+LATEST = 600 * SECOND
 
 
 class Looks:
@@ -19,5 +23,5 @@ class Looks:
         """Those of `pids` for which it is time at `now` (CLOCK_BOOTTIME, ns): they are looked at."""
         found = [pid for pid in pids if now >= self._due.get(pid, now)]
         for pid in found:
-            self._due[pid] = now + (now - self._first.setdefault(pid, now))
+            self._due[pid] = now + min(now - self._first.setdefault(pid, now), LATEST)
         return found
