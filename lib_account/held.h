@@ -4,6 +4,8 @@
 
 #define JOBS 4096               /* whose processes are added up at one time */
 
+#define HERE 0x636f6c6d65747631ull      /* written for each CPU that there can be: others have no memory of their own */
+
 /* Of processes: what they did, as /proc/PID/io has it, and what they hold now, in pages. */
 enum held_quantity {
     HELD_RCHAR,

@@ -14,6 +14,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define CPUS 8192               /* the most that Linux has on any machine */
 #define ATTEMPTS 8              /* to read a process while nothing of it ends */
+#define NONE (~0ull)            /* offset of a number that no CPU has */
 
 /* Places of mm_struct.rss_stat: MM_FILEPAGES and its like of linux/mm_types_task.h. */
 #define FILE_PAGES 0
@@ -74,12 +75,14 @@ int on_open(void *nothing)
     while ((next = bpf_iter_num_next(&numbers))) {
         __u32 cpu = *next;
         void *there = bpf_map_lookup_percpu_elem(&everywhere, &place, cpu);
+        __u64 found = 0;
 
         number = bpf_map_lookup_elem(&offsets, &cpu);
         if (!there || !number)
             break;
+        bpf_probe_read_kernel(&found, sizeof found, there);
         *number = (__u64)there;
-        *number -= said;
+        *number = found == HERE ? *number - said : NONE;
         cpus = cpu + 1;
     }
     bpf_iter_num_destroy(&numbers);
@@ -141,7 +144,7 @@ static __always_inline void read_memory(struct mm_struct *mm)
         __u32 cpu = *next;
         __u64 *offset = bpf_map_lookup_elem(&offsets, &cpu);
 
-        if (!offset)
+        if (!offset || *offset == NONE)
             continue;
         kinds[0] += part(files, *offset);
         kinds[1] += part(anonymous, *offset);

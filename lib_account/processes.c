@@ -37,12 +37,32 @@ static int program(struct processes *self, const char *name)
     return bpf_program__fd(bpf_object__find_program_by_name(self->object, name));
 }
 
+/* Writes HERE for all CPUs that there can be. Returns 0 or -errno. */
+static int mark(struct processes *self)
+{
+    int cpus = libbpf_num_possible_cpus(), place = 0, error;
+    uint64_t *values;
+
+    if (cpus < 0)
+        return cpus;
+    values = malloc(cpus * sizeof *values);
+    if (!values)
+        return -ENOMEM;
+    for (int cpu = 0; cpu < cpus; cpu++)
+        values[cpu] = HERE;
+    error = bpf_map_update_elem(bpf_object__find_map_fd_by_name(self->object, "everywhere"), &place, values, BPF_ANY);
+    free(values);
+    return error;
+}
+
 static int start(struct processes *self, const char *file, const struct settings *settings)
 {
     int error = open_object(&self->object, file, settings);
 
     if (!error)
         error = bpf_object__load(self->object);
+    if (!error)
+        error = mark(self);
     if (!error)
         error = run(program(self, "on_open"));
     if (error)
