@@ -27,7 +27,7 @@ from old import OldProgram
 from programs import Program, free_port, wait_for
 
 from colmet.common.metrics import account
-from colmet.node.backends import Unavailable, cgroup, taskstats
+from colmet.node.backends import Unavailable, cgroup, jobproc, taskstats
 from colmet.node.cgroup.counters import Counters
 
 JOBS, SMALL, LARGE = 50, (1, 1), (10, 10)       # processes of a job, threads of each
@@ -89,7 +89,8 @@ def sources(root):
     def of(module, reader=""):
         return lambda: module.Backend(Path("/"), options(root, reader))
     return {"table cgroup": of(cgroup), "account by bpf": of(taskstats, "bpf"),
-            "account by netlink": of(taskstats, "netlink"), "live tasks by proc": of(taskstats, "proc")}
+            "account by netlink": of(taskstats, "netlink"), "live tasks by proc": of(taskstats, "proc"),
+            "jobproc by bpf": of(jobproc, "bpf"), "jobproc by proc": of(jobproc, "proc")}
 
 
 def sampled(make, all_jobs):
@@ -99,6 +100,9 @@ def sampled(make, all_jobs):
         backend = make()
     except Unavailable:
         return None
+    if getattr(backend, "refused", {}):
+        backend.close()
+        return None             # it would read in the way that comes next
     shared = None if isinstance(backend, cgroup.Backend) else Counters(Path("/"))
     spent = []
     for _ in range(SAMPLES + 2):
