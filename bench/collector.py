@@ -5,7 +5,6 @@ with SIGTERM, and adds up the CPU time of all its processes from when it was rea
 """
 import os
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path

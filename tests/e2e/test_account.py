@@ -17,6 +17,7 @@ from colmet.common.metrics.taskstats import TABLE
 from colmet.node import compiled
 from colmet.node.account import bpf
 from colmet.node.backends import Unavailable, taskstats
+from colmet.node.cgroup.hierarchies import hierarchy, usual
 from colmet.node.jobs.job import Job
 from workload import load
 
@@ -233,15 +234,15 @@ def test_two_at_a_time_do_not_share_what_is_pinned(root, source, pins):
 
 
 def test_pins_of_another_version_and_half_made_ones_are_removed(source, pins):
-    stale = pins / ("0123456789abcdef-%d" % bpf.hierarchy(bpf.usual())[1])
+    stale = pins / ("0123456789abcdef-%d" % hierarchy(usual())[1])
     stale.mkdir(parents=True)
-    whole = bpf.Account(bpf.usual(), str(pins))
+    whole = bpf.Account(usual(), str(pins))
     [name] = os.listdir(pins)
     assert name != stale.name and {"groups", "cells", "spare", "state", "on_exit"} <= set(os.listdir(pins / name))
     whole.read([Job("1")])              # a job is there: what is pinned stays
     whole.close()
     (pins / name / "on_exit").unlink()
-    bpf.Account(bpf.usual(), str(pins)).close()
+    bpf.Account(usual(), str(pins)).close()
     assert os.listdir(pins) == []
 
 
@@ -251,7 +252,7 @@ def test_without_rights_it_says_which_it_needs():
     if child == 0:
         os.setuid(65534)
         try:
-            bpf.Account(bpf.usual())
+            bpf.Account(usual())
         except Unavailable as reason:
             os.write(writing, str(reason).encode())
         os.kill(os.getpid(), signal.SIGKILL)

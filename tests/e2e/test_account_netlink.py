@@ -9,8 +9,8 @@ import pytest
 
 from accounts import COUNTERS, TOTALS, check_netlink, found, total
 from bombs import compiled, explode
-from colmet.node.account import bpf
 from colmet.node.account import netlink
+from colmet.node.cgroup.hierarchies import usual
 from colmet.node.backends import taskstats
 from colmet.node.jobs.job import Job
 from loads import descriptors
@@ -127,7 +127,7 @@ def test_at_20000_ends_a_second_each_is_counted_and_none_lost(root, open_source,
 
 
 def test_without_the_proc_connector_parents_tell(root, tmp_path):
-    made, listener = root.job(12), netlink.Listener(bpf.usual(), forks=False)
+    made, listener = root.job(12), netlink.Listener(usual(), forks=False)
     job = found(made)
     listener.read([job])
     ended, _ = explode(made, compiled(tmp_path), SHORT, rate=3000, meanwhile=lambda: listener.read([job]))
@@ -138,8 +138,8 @@ def test_without_the_proc_connector_parents_tell(root, tmp_path):
 
 
 def test_what_there_was_no_room_for_is_counted(root, tmp_path):
-    made, device = root.job(3), bpf.usual()
-    job, listener = found(made), netlink.Listener(bpf.usual(), 100000)
+    made, device = root.job(3), usual()
+    job, listener = found(made), netlink.Listener(usual(), 100000)
     listener.read([job])
     forks = forked()
     ended, _ = explode(made, compiled(tmp_path), SHORT)
@@ -158,7 +158,7 @@ def forked():
 
 
 def test_the_number_lost_is_the_one_of_proc_net_netlink(root, tmp_path):
-    listener = netlink.Listener(bpf.usual(), 100000)
+    listener = netlink.Listener(usual(), 100000)
     inodes = {os.readlink("/proc/self/fd/" + name).rpartition("[")[2].rstrip("]")
               for name in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + name)}
     explode(root.job(4), compiled(tmp_path), SHORT)
@@ -233,5 +233,5 @@ def test_jobs_by_number_have_what_lives(root, open_source):
 def test_listeners_come_and_go_without_a_trace():
     before = descriptors(), len(os.listdir("/proc/self/task"))
     for _ in range(5):
-        netlink.Listener(bpf.usual()).close()
+        netlink.Listener(usual()).close()
     assert (descriptors(), len(os.listdir("/proc/self/task"))) == before

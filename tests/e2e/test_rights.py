@@ -10,7 +10,7 @@ import pytest
 import stored
 from colmet.common.metrics import account as declared
 from colmet.common.metrics.job import CPU_SOURCES, END_SOURCES
-from colmet.node.account import bpf
+from colmet.node import bpf
 from programs import wait_for
 
 pytest_plugins = ("harness",)

@@ -2,66 +2,15 @@
 import errno
 import hashlib
 import os
-from pathlib import Path
 
-from colmet.common.mounts import mounts
 from colmet.node import compiled
 from colmet.node.account.pins import Pins
-from colmet.node.backends import Unavailable
-from colmet.node.capabilities import give, lacking
-from colmet.node.jobs.job import Cgroup, directory_key
+from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.cgroup.hierarchies import hierarchy
+from colmet.node.jobs.job import directory_key
 from colmet.node.jobs.numbered import Numbered, rows
 
-OBJECT = Path(compiled.__file__).with_name("account.bpf.o")
-WALK = OBJECT.with_name("walk.bpf.o")
-BTF = Path("/sys/kernel/btf/vmlinux")
-RIGHTS = ("CAP_BPF", "CAP_PERFMON")
-
-
-def need_btf():
-    """Raises Unavailable where programs have nothing to find the kernel's structures by."""
-    if not BTF.exists():
-        raise Unavailable("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)")
-
-
-def refusal(code, remedy=""):
-    """The Unavailable for programs that the kernel refused with `code`, -errno; `remedy` is what to do where no right
-    lacks."""
-    lacks = lacking(*RIGHTS) if -code in (errno.EPERM, errno.EACCES) else ()
-    if lacks:
-        return Unavailable("needs %s; %s" % (" and ".join(lacks), give(*lacks)))
-    why = "the kernel refuses its programs (%s)" % os.strerror(-code).lower()
-    return Unavailable("; ".join(filter(None, (why, remedy))))
-
-
-def hierarchy(device, proc=Path("/proc")):
-    """(controller, number) of the hierarchy of cgroups whose st_dev is `device`: ("", 0) for cgroup v2. Raises
-    Unavailable where that is none, or none with a controller."""
-    numbers = {}
-    for line in (proc / "self" / "cgroup").read_text().splitlines():
-        number, controllers, _ = line.split(":", 2)
-        numbers.update(dict.fromkeys(controllers.split(","), int(number)))
-    for mount in mounts(proc):
-        if mount.device != device:
-            continue
-        if mount.kind == "cgroup2":
-            return "", 0
-        known = [name for name in mount.options if name in numbers]
-        if mount.kind == "cgroup" and known:
-            return known[0], numbers[known[0]]
-    raise Unavailable("no hierarchy of cgroups with a controller")
-
-
-def places(root, options):
-    """Real paths of the directories of --cpuset_rootpath below `root`."""
-    return [os.path.realpath(os.path.join(str(root), path.lstrip("/"))) for path in options.cpuset_rootpath]
-
-
-def usual(proc=Path("/proc")):
-    """st_dev of the hierarchy in which jobs mostly are: that of cpuset, or else cgroup v2; None without either."""
-    there = mounts(proc)
-    return next((mount.device for mount in there if mount.kind == "cgroup" and "cpuset" in mount.options),
-                next((mount.device for mount in there if mount.kind == "cgroup2"), None))
+OBJECT, WALK = program("account"), program("walk")
 
 
 class Account:
@@ -134,11 +83,3 @@ class Account:
         """Whether there was room for it."""
         code = self._lib.account_follow(self._account, cgroup, above, number, start)
         return code != -errno.ENOSPC and not compiled.check(code)
-
-
-def device(job):
-    """st_dev of the one file system in which `job` has all its cgroups; None where it is not made of such alone."""
-    if len(job.parts) == 1:
-        return job.parts[0].key[0] if isinstance(job.parts[0], Cgroup) else None
-    devices = {part.key[0] if isinstance(part, Cgroup) else None for part in job.parts}
-    return devices.pop() if len(devices) == 1 else None

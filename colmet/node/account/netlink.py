@@ -7,9 +7,9 @@ from colmet.common.metrics import account as account_table
 from colmet.common.metrics import taskstats
 from colmet.common.mounts import mounted
 from colmet.node import compiled
-from colmet.node.account import bpf
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
+from colmet.node.cgroup.hierarchies import device, hierarchy, usual
 from colmet.node.jobs.job import directory_key, others
 from colmet.node.log import log
 
@@ -39,7 +39,7 @@ class Listener:
         helper = compiled.load("_taskstats")
         self._ffi, self._lib = helper.ffi, helper.lib
         self.device = device
-        number = bpf.hierarchy(device)[1]
+        number = hierarchy(device)[1]
         opened, forks = self._ffi.new("struct listener **"), self._ffi.new("int *", forks)
         code = self._lib.listener_open(opened, CPUS.read_text().strip().encode(), number, buffer, TIMEOUT, forks)
         _check(code)
@@ -126,7 +126,7 @@ class Netlink:
 
     def read(self, jobs):
         """Both for all jobs of the hierarchy that is listened to; live ones alone for the others."""
-        devices = {job: bpf.device(job) for job in jobs}
+        devices = {job: device(job) for job in jobs}
         if not self._tried and (not jobs or any(device is not None for device in devices.values())):
             self._listen()
         ours = [job for job in jobs if self._listener and devices[job] == self._listener.device]
@@ -155,7 +155,7 @@ class Netlink:
         roots = [os.path.join(str(self._root), path.lstrip("/")) for path in self._options.cpuset_rootpath]
         keys = [directory_key(os.path.realpath(path)) for path in roots]
         try:
-            self._listener = Listener(next((key[0] for key in keys if key), None) or bpf.usual())
+            self._listener = Listener(next((key[0] for key in keys if key), None) or usual())
         except Unavailable as reason:
             log.warning("ends of tasks are not heard, so there is no table %s: %s", account_table.TABLE.name, reason)
             return

@@ -5,15 +5,14 @@ those jobs that it can read: `live` is the number of live tasks and their sums i
 taskstats_default, `total` the first values of the table account, those by tasks, or None; `lost`, how many ends of
 tasks it could not count; and `close()`.
 """
-import os
-
 from colmet.common.metrics import account as account_table
 from colmet.common.metrics import taskstats
 from colmet.common.schedulers import rules
-from colmet.node.account import bpf
+from colmet.node.account.bpf import Account
 from colmet.node.account.netlink import Netlink
 from colmet.node.account.proc import Proc
 from colmet.node.backends import Unavailable
+from colmet.node.cgroup.hierarchies import Hierarchies, places
 from colmet.node.jobs.job import directory_key
 from colmet.node.jobs.trails import Trails
 
@@ -26,20 +25,12 @@ class Bpf:
     tables = (taskstats.TABLE.name, account_table.TABLE.name)
 
     def __init__(self, root, options):
-        self._accounts, self._roots = {}, set()         # {st_dev: Account, or None where it did not open}
-        self._pins = options.account_pins
-        self._places = bpf.places(root, options)
+        self._places, self._roots = places(root, options), set()
         self._trails = Trails(rules(options.scheduler, options.rule), root, self._follow)
         self._seen = set()                              # jobs read before
-        here = {key[0] for key in map(directory_key, self._places) if key}
-        try:
-            for device in here or {bpf.usual()}:
-                self._accounts[device] = bpf.Account(device, self._pins)
-            self._follow_roots()
-            self._trails.scan()
-        except Unavailable:
-            self.close()
-            raise
+        self._accounts = Hierarchies(lambda each: Account(each, options.account_pins), self._places)
+        self._follow_roots()
+        self._trails.scan()
 
     def read(self, jobs):
         """Both for all jobs that are cgroups of one hierarchy; for the last time for those that went."""
@@ -47,14 +38,9 @@ class Bpf:
         if not self._seen.issuperset(jobs):
             self._trails.scan()     # who comes the same way after them counts from the first task
         self._seen = set(jobs)
-        by_device = {device: [] for device in self._accounts}
-        for job in jobs:
-            by_device.setdefault(bpf.device(job), []).append(job)
         found = {}
-        for device, members in by_device.items():
-            reader = self._account(device)
-            if reader is not None:
-                found.update(reader.read(members))
+        for reader, members in self._accounts.shared(jobs):
+            found.update(reader.read(members))
         for job, (live, _) in found.items():
             job.counted(live[0])
         return found
@@ -62,25 +48,11 @@ class Bpf:
     @property
     def lost(self):
         """Cgroups for which there was no room."""
-        return sum(reader.lost for reader in self._accounts.values() if reader is not None)
+        return sum(reader.lost for reader in self._accounts.opened())
 
     def close(self):
         """Stops the programs."""
-        for reader in self._accounts.values():
-            if reader is not None:
-                reader.close()
-        self._accounts = {}
-
-    def _account(self, device):
-        """That of the hierarchy `device`; None where it has none."""
-        if device is None:
-            return None
-        if device not in self._accounts:
-            try:
-                self._accounts[device] = bpf.Account(device, self._pins)
-            except Unavailable:
-                self._accounts[device] = None
-        return self._accounts[device]
+        self._accounts.close()
 
     def _follow_roots(self):
         """Follow those that are there now and were not before."""
@@ -90,8 +62,9 @@ class Bpf:
     def _follow(self, path):
         """Follow what is made in the directory `path`, unless it is a whole hierarchy, which has more than jobs."""
         key = directory_key(path)
-        if key and key not in self._roots and path not in self._trails.tops and self._account(key[0]) is not None:
-            self._accounts[key[0]].follow_root(path)
+        account = key and key not in self._roots and path not in self._trails.tops and self._accounts.of(key[0])
+        if account:
+            account.follow_root(path)
             self._roots.add(key)
 
 

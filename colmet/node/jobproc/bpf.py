@@ -5,12 +5,13 @@ import os
 
 from colmet.node import compiled
 from colmet.node.account.readers import AUTO
-from colmet.node.account.bpf import OBJECT, device, hierarchy, need_btf, places, refusal, usual
 from colmet.node.backends import Unavailable
+from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.cgroup.hierarchies import Hierarchies, hierarchy, places
 from colmet.node.jobs.job import directory_key
 from colmet.node.jobs.numbered import Numbered, rows
 
-PROGRAM = OBJECT.with_name("processes.bpf.o")
+PROGRAM = program("processes")
 
 
 class Bpf:
@@ -18,43 +19,18 @@ class Bpf:
     name = "bpf"
 
     def __init__(self, root, options):
-        self._open = {}                         # {st_dev: Processes, or None where it did not open}
-        here = {key[0] for key in map(directory_key, places(root, options)) if key}
-        try:
-            for each in here or {usual()}:
-                self._open[each] = Processes(each)
-        except Unavailable:
-            self.close()
-            raise
+        self._programs = Hierarchies(Processes, places(root, options))
 
     def read(self, jobs):
         """{job: values} of those of `jobs` that can be read so, None where it has no processes."""
-        by_device = {each: [] for each in self._open}
-        for job in jobs:
-            by_device.setdefault(device(job), []).append(job)
         found = {}
-        for each, members in by_device.items():
-            reader = self._reader(each)
-            if reader is not None:
-                found.update(reader.read(members))
+        for reader, members in self._programs.shared(jobs):
+            found.update(reader.read(members))
         return found
 
     def close(self):
         """Frees the programs."""
-        for reader in self._open.values():
-            if reader is not None:
-                reader.close()
-        self._open = {}
-
-    def _reader(self, each):
-        if each is None:
-            return None
-        if each not in self._open:
-            try:
-                self._open[each] = Processes(each)
-            except Unavailable:
-                self._open[each] = None
-        return self._open[each]
+        self._programs.close()
 
 
 def works(root, options):

@@ -6,16 +6,16 @@ last of them is empty, its own slurmstepd being the last task of the job. What t
 """
 import errno
 import os
-from pathlib import Path
 
 from colmet.node import compiled
-from colmet.node.account import bpf
 from colmet.node.backends import Unavailable
+from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.cgroup.hierarchies import hierarchy
 from colmet.node.clock import boottime
 from colmet.node.jobs.job import Cgroup, directory_key, others
 from colmet.node.jobs.watch import WRITTEN, Watches
 
-OBJECT = Path(compiled.__file__).with_name("emptied.bpf.o")
+OBJECT = program("emptied")
 EVENTS = "cgroup.events"
 
 
@@ -25,12 +25,12 @@ class Bpf:
 
     def __init__(self):
         helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
-        bpf.need_btf()
+        need_btf()
         self._ffi, self._lib = helper.ffi, helper.lib
         opened = self._ffi.new("struct emptied **")
         code = self._lib.emptied_open(opened, os.fsencode(OBJECT))
         if code:
-            raise bpf.refusal(code)
+            raise refusal(code)
         self._emptied = opened[0]
         self.fd = self._lib.emptied_fd(self._emptied)
         self._numbers = {}              # {st_dev of a hierarchy: its number, -1 where it is none}
@@ -58,7 +58,7 @@ class Bpf:
     def _number(self, device):
         if device not in self._numbers:
             try:
-                self._numbers[device] = bpf.hierarchy(device)[1]
+                self._numbers[device] = hierarchy(device)[1]
             except Unavailable:
                 self._numbers[device] = -1
         return self._numbers[device]
