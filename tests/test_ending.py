@@ -14,7 +14,7 @@ from colmet.node.jobs.history import History
 from colmet.node.jobs.job import Job
 from colmet.node.jobs.jobs import Jobs
 from e2e.programs import wait_for
-from endings import HERE, Followed, burn, burner, facts_file, finish, made_of, row, words
+from endings import HERE, Followed, account_row, burn, burner, facts_file, finish, made_of, row, words
 
 
 @pytest.fixture
@@ -113,6 +113,20 @@ def test_of_a_job_of_which_nothing_is_known_nothing_is_said(bare):
     known = {name: value for name, value in found.items() if value is not None}
     assert known == {"start": bare.start, "last_sequence": 3, "samples": 0, "rows_taskstats_default": 0,
                      "rows_jobprocstats_default": 0, "rows_account": 0, "rows_cgroup": 0, "rows_energy": 0}
+
+
+@pytest.mark.parametrize("last, processes", [
+    ({"processes": 0, "processes_ended": 45, "exits_lost": 0}, 45),
+    ({"processes": 2, "processes_ended": 44, "exits_lost": 0}, 47),
+    ({"processes": 0, "processes_ended": 45, "exits_lost": 1}, 47),
+    ({"processes": 0, "processes_ended": None, "exits_lost": 0}, 47)])
+def test_who_came_in_and_left_again_is_no_process_of_the_job_once_all_have_ended(bare, last, processes):
+    """A scheduler's own: in the middle it lives there as others do."""
+    ending = Ending(bare)
+    ending.saw("account", account_row(processes=3, processes_started=47, processes_ended=44, exits_lost=0))
+    ending.saw("account", account_row(processes_started=47, **last))
+    found = dict(zip([metric.name for metric in TABLES["job"].metrics], ending.row(9, lambda name: None)))
+    assert found["processes"] == processes
 
 
 def test_the_energy_of_all_sets_of_meters_is_added(bare):

@@ -71,6 +71,11 @@ class Table:
         """The struct.Struct of a row: its two index cells, then those of its metrics."""
         return struct.Struct("<qq" + self.codes)
 
+    def places(self, *names):
+        """List of where the metrics of these names are among a row's values."""
+        every = [metric.name for metric in self.metrics]
+        return [every.index(name) for name in names]
+
     @property
     def option(self):
         """X in ``--enable-X`` and ``--disable-X``."""

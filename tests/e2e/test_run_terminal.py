@@ -2,6 +2,7 @@
 import os
 import pty
 import select
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class Terminal:
         self.seen, self.code = "", None
         self.pid, self.file = pty.fork()
         if self.pid == 0:
+            for each in (signal.SIGINT, signal.SIGHUP):     # whoever started the tests may ignore them
+                signal.signal(each, signal.SIG_DFL)
             os.chdir(place.cwd)
             os.execvpe(command[0], command, dict(place.environ, TERM="xterm", PS1="prompt> "))
 

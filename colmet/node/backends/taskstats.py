@@ -10,10 +10,9 @@ from colmet.node.cgroup.counters import Counters
 from colmet.node.cgroup.group import METRICS
 
 TABLES = (taskstats.TABLE, account.TABLE)
-BY_TASKS = [metric.name for metric in account.TABLE.metrics].index("cpu")       # so many values are from the reader
+[RUNTIME] = account.TABLE.places("runtime")
 DELAYS = [place for place, metric in enumerate(account.TABLE.metrics) if "task_delayacct" in metric.doc]
 CPU = METRICS.index("cpu")
-RUNTIME = [metric.name for metric in account.TABLE.metrics].index("runtime")
 
 
 class Backend:

@@ -26,11 +26,11 @@ _WATCHED = {            # {table: [(metric, name here, factor)]}: what sampled r
                     ("read_bytes", "records_read_bytes", 1), ("write_bytes", "records_write_bytes", 1)),
     cgroup.TABLE: (("memory_peak", "watermark", 1),),       # --reset-peak leaves less to be read here
 }
-_SOURCE = [metric.name for metric in account.TABLE.metrics].index("source")
-_SINCE, _ENERGY = ([metric.name for metric in energy.TABLE.metrics].index(name) for name in ("since", "energy"))
+_SOURCE, _LIVE, _ENDED, _LOST = account.TABLE.places("source", "processes", "processes_ended", "exits_lost")
+_SINCE, _ENERGY = energy.TABLE.places("since", "energy")
 _BPF = account.SOURCES.index("bpf")     # alone knows what a task had used before it came into the job
-_PLACES = {table.name: [([metric.name for metric in table.metrics].index(metric), name, factor)
-                        for metric, name, factor in watched] for table, watched in _WATCHED.items()}
+_PLACES = {table.name: [(*table.places(metric), name, factor) for metric, name, factor in watched]
+           for table, watched in _WATCHED.items()}
 
 
 def read_facts(path):
@@ -61,6 +61,7 @@ class Ending:
         self._still = 0                         # CLOCK_BOOTTIME since which they do
         self._emptied = self._told = None       # (Unix time, boottime) at which it was without tasks; who told
         self._most = {}                         # greatest values of sampled rows, by name
+        self._counted = None                    # the last row of the table account
         self._energy = {}                       # {since: the last}, of the totals that began then
         self._rows = dict.fromkeys((table.name for table in STORED), 0)
         self._first, self._samples = None, 0
@@ -112,6 +113,8 @@ class Ending:
             self._rows[table] += 1
             if table == energy.TABLE.name:
                 self._energy[values[_SINCE]] = values[_ENERGY]
+            if table == account.TABLE.name:
+                self._counted = values
             others = table == account.TABLE.name and values[_SOURCE] != _BPF
             for place, name, factor in _PLACES.get(table, ()):
                 if values[place] is not None and values[place] >= 0 and not (others and name == "records_cpu"):
@@ -127,13 +130,21 @@ class Ending:
         `version(name)` tells where a metric of the table cgroup is from."""
         facts = self._read_facts()
         values = dict(self._times(facts), first_sequence=self._first, last_sequence=sequence, samples=self._samples,
-                      processes=self._most.get("processes"), steps=len(self.job.steps) or None)
+                      processes=self._processes(), steps=len(self.job.steps) or None)
         values["energy"] = sum(self._energy.values()) if self._energy else None
         values.update(("rows_" + name, count) for name, count in self._rows.items())
         values["cpu"], values["cpu_source"] = self._cpu(facts["cpu"], version("cpu"))
         values["peak_memory"], values["peak_memory_source"] = self._peak(facts["peak_memory"], version("memory_peak"))
         values.update(self._io(facts, version("io_read_bytes")))
         return tuple(values[metric.name] for metric in TABLE.metrics)
+
+    def _processes(self):
+        """Those that ended in it, once none lives: a scheduler's own may come in, and leave before the end. Else those
+        that were seen at one time or another."""
+        last = self._counted
+        if last and last[_LIVE] == 0 and last[_LOST] == 0 and last[_ENDED] is not None:
+            return last[_ENDED]
+        return self._most.get("processes")
 
     def _read_facts(self):
         facts = self._facts and read_facts(self._facts)
