@@ -67,6 +67,9 @@ void walk_open(struct account *self, const char *file, const struct settings *se
 /* Lets the kernel go through the tasks, so that the cells have their sums in `live`. Returns 0 or -errno. */
 int pass(struct account *self);
 
+/* Runs the program of this descriptor once. Returns 0 or -errno; -ESRCH where it says that it failed. */
+int run(int program);
+
 /* Keeps libbpf from writing on stderr. */
 void be_silent(void);
 

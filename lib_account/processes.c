@@ -23,15 +23,6 @@ struct processes {
     int program;                /* that of what reads */
 };
 
-/* Runs the program `fd` once. Returns 0 or -errno. */
-static int run(int fd)
-{
-    LIBBPF_OPTS(bpf_test_run_opts, how);        /* it is no test: the kernel runs programs of this kind so */
-    int error = bpf_prog_test_run_opts(fd, &how);
-
-    return error ? error : how.retval ? -ESRCH : 0;
-}
-
 static int program(struct processes *self, const char *name)
 {
     return bpf_program__fd(bpf_object__find_program_by_name(self->object, name));

@@ -45,13 +45,12 @@ static int iterate(struct account *self)
     return got;
 }
 
-/* Visits the tasks of followed cgroups. Returns 0 or -errno. */
-static int walk(struct account *self)
+int run(int program)
 {
-    LIBBPF_OPTS(bpf_test_run_opts, run);        /* it is no test: the kernel runs programs of this kind so */
-    int error = bpf_prog_test_run_opts(self->walk, &run);
+    LIBBPF_OPTS(bpf_test_run_opts, how);        /* it is no test: the kernel runs programs of this kind so */
+    int error = bpf_prog_test_run_opts(program, &how);
 
-    return error ? error : run.retval ? -ESRCH : 0;
+    return error ? error : how.retval ? -ESRCH : 0;
 }
 
 int pass(struct account *self)
@@ -60,7 +59,7 @@ int pass(struct account *self)
 
     for (uint32_t place = 0; place < places; place++)
         memset(self->cells[place].live, 0, sizeof self->cells->live);
-    return self->walk == NO_WALK || walk(self) ? iterate(self) : 0;
+    return self->walk == NO_WALK || run(self->walk) ? iterate(self) : 0;
 }
 
 /* Room for the sums of this many jobs; new ones begin at 0. Returns 0 or -errno. */

@@ -3,11 +3,17 @@ import errno
 import os
 from pathlib import Path
 
+from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give, lacking
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 RIGHTS = ("CAP_BPF", "CAP_PERFMON")
+
+
+def helper():
+    """lib_account, which loads them; raises Unavailable where it was not built."""
+    return compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
 
 
 def program(name):

@@ -5,7 +5,7 @@ import os
 
 from colmet.node import compiled
 from colmet.node.account.pins import Pins
-from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.bpf import helper, need_btf, program, refusal
 from colmet.node.cgroup.hierarchies import hierarchy
 from colmet.node.jobs.job import directory_key
 from colmet.node.jobs.numbered import Numbered, rows
@@ -19,8 +19,8 @@ class Account:
     tasks are visited at each reading, as before Linux 6.8, not just those of jobs. Raises Unavailable."""
 
     def __init__(self, device, pins="", walk=True):
-        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
-        self._ffi, self._lib = helper.ffi, helper.lib
+        loaded = helper()
+        self._ffi, self._lib = loaded.ffi, loaded.lib
         controller, number = hierarchy(device)
         need_btf()
         opened = self._ffi.new("struct account **")

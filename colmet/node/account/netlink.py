@@ -9,7 +9,7 @@ from colmet.common.mounts import mounted
 from colmet.node import compiled
 from colmet.node.backends import Unavailable
 from colmet.node.capabilities import give
-from colmet.node.cgroup.hierarchies import device, hierarchy, usual
+from colmet.node.cgroup.hierarchies import device, hierarchy, places, usual
 from colmet.node.jobs.job import directory_key, others
 from colmet.node.log import log
 
@@ -152,8 +152,7 @@ class Netlink:
     def _listen(self):
         """Where it may not, that is told once, and all jobs have what lives."""
         self._tried = True
-        roots = [os.path.join(str(self._root), path.lstrip("/")) for path in self._options.cpuset_rootpath]
-        keys = [directory_key(os.path.realpath(path)) for path in roots]
+        keys = [directory_key(path) for path in places(self._root, self._options)]
         try:
             self._listener = Listener(next((key[0] for key in keys if key), None) or usual())
         except Unavailable as reason:

@@ -4,7 +4,10 @@ Everything is tried by the code that the node itself opens it with, and let go a
 of the kernel.
 """
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Tuple
+
+from colmet.node.backends import Unavailable
 
 ON, PART, OFF = "on", "part", "off"
 
@@ -30,6 +33,16 @@ class Finding:
     def fields(self):
         """It as a dict, for JSON."""
         return dict(asdict(self), costs=list(self.costs))
+
+
+def opening(kind, options):
+    """("" where a reader or a backend opens, else the reason why not; what opened, closed again)."""
+    try:
+        opened = kind(Path(options.root), options)
+        opened.close()
+    except (Unavailable, OSError) as reason:
+        return str(reason), None
+    return "", opened
 
 
 def refused(area, name, reason, costs=(), asked=True):

@@ -7,7 +7,7 @@ from colmet.common.schedulers import rules
 from colmet.node.capabilities import give
 from colmet.node.checks import OFF, ON, PART, Finding, refused
 from colmet.node.checks.cgroups import version
-from colmet.node.jobproc.bpf import works
+from colmet.node.checks.rights import by_bpf
 from colmet.node.jobs.emptied import Emptied, Inotify
 from colmet.node.jobs.job import Cgroup
 from colmet.node.jobs.jobs import DEFAULT_ROOTS, Jobs
@@ -24,22 +24,22 @@ def jobs(values):
         asked = values.cpuset_rootpath != list(DEFAULT_ROOTS) or bool(values.cgroup)
         for there, text in opened.looked_at():
             yield Finding(AREA, "jobs", ON if there else OFF, text, "" if there else _where(values), asked=asked)
-        for job in opened.present():
-            for part in job.parts:
-                if isinstance(part, Cgroup) and part.closed():
-                    yield _closed(values, job, part)
+        yield from _closed(values, opened.present())
         yield _inotify(opened.blind)
         yield _ends(Path(values.root))
     finally:
         opened.close()
 
 
-def _closed(values, job, part):
-    """The Finding for a cgroup of which this user may not list what is in it; BPF reads it without."""
-    name, why, remedy = "job %s" % job.id, "%s may not be read by this user" % part.path, give("CAP_DAC_READ_SEARCH")
-    if works(Path(values.root), values):
-        return Finding(AREA, name, PART, why + ", but by bpf; which GPUs it has is not known", remedy, ("gpu",), False)
-    return Finding(AREA, name, OFF, why, remedy, (jobproc.TABLE.name,))
+def _closed(values, present):
+    """A Finding for each cgroup of which this user may not list what is in it; BPF reads them without."""
+    closed = [(job, part) for job in present for part in job.parts if isinstance(part, Cgroup) and part.closed()]
+    without = bool(closed) and by_bpf(values)
+    for job, part in closed:
+        state, but, costs = (PART, ", but by bpf; which GPUs it has is not known", "gpu") if without else \
+            (OFF, "", jobproc.TABLE.name)
+        yield Finding(AREA, "job %s" % job.id, state, "%s may not be read by this user%s" % (part.path, but),
+                      give("CAP_DAC_READ_SEARCH"), (costs,), not without)
 
 
 def _where(values):

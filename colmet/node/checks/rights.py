@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import NamedTuple, Tuple
 
 from colmet.common.limits import raise_file_limit
-from colmet.common.metrics import jobproc
+from colmet.node.backends import jobproc
 from colmet.node.capabilities import WIDER, give, held, lacking
-from colmet.node.checks import OFF, ON, PART, Finding
-from colmet.node.jobproc.bpf import works
+from colmet.node.checks import OFF, ON, PART, Finding, opening
 from colmet.node.jobs.emptied import Bpf, Emptied
 from colmet.node.cgroup.files import FILES
 
@@ -56,11 +55,17 @@ def rights(values):
             yield Finding(AREA, each.name, OFF, "not held: " + each.gives, give(each.name), each.costs, False)
     asked = jobproc.TABLE.name in values.tables
     yield Finding(AREA, OTHERS, ON, "read by bpf, without their files", asked=asked) \
-        if works(Path(values.root), values) else _others(proc, asked)
+        if by_bpf(values) else _others(proc, asked)
     for flag, numbers in (("-p", values.pid), ("-t", values.tid), ("--process-tree", values.process_tree)):
         for number in numbers:
             yield _given(proc, flag, number)
     yield _files()
+
+
+def by_bpf(values):
+    """Whether jobproc reads by BPF, for which it needs neither lists nor files of processes."""
+    _, opened = opening(jobproc.Backend, values)
+    return opened is not None and opened.reader == Bpf.name
 
 
 def _bpf_works():

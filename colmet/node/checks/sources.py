@@ -6,9 +6,9 @@ from pathlib import Path
 from colmet.common.metrics import account
 from colmet.node.account import pins
 from colmet.node.account import readers as account_readers
-from colmet.node.backends import NAMES, Unavailable, load
+from colmet.node.backends import NAMES, load
 from colmet.node.backends.taskstats import DELAYS, delays_are_counted
-from colmet.node.checks import OFF, ON, PART, Finding, refused
+from colmet.node.checks import OFF, ON, PART, Finding, opening, refused
 
 AREA = "sources"
 _UNTOUCHED = {"account_pins": ""}       # what a node left there is its own
@@ -20,27 +20,17 @@ def sources(values):
     vars(options).update(_UNTOUCHED)
     for name in NAMES:
         yield _source(name, load(name), options)
-    readers = {kind.name: _opening(kind, options)[0] for kind in account_readers.READERS}
+    readers = {kind.name: opening(kind, options)[0] for kind in account_readers.READERS}
     yield from _readers(readers, values)
     yield _account(readers, values)
     yield _delays(values)
     yield _pins(values, readers)
 
 
-def _opening(kind, options):
-    """("" where a reader or a backend opens, else the reason why not; what opened, closed again)."""
-    try:
-        opened = kind(Path(options.root), options)
-        opened.close()
-    except (Unavailable, OSError) as reason:
-        return str(reason), None
-    return "", opened
-
-
 def _source(name, module, options):
     tables = tuple(table.name for table in module.TABLES)
     wanted = [table for table in module.TABLES if table.name in options.tables]
-    reason, opened = _opening(module.Backend, options)
+    reason, opened = opening(module.Backend, options)
     if reason:
         return refused(AREA, name, reason, [table.name for table in wanted] or tables, bool(wanted))
     if not wanted:

@@ -37,33 +37,50 @@ class Part(NamedTuple):
     kind: str
 
 
+class Shared:
+    """`it` is one's own `colmet.node.held.Held`, or that of a source which is there from the first reading on: each
+    change begins all anew. `alike` is the name of what they have in common where one may stand for the other."""
+
+    def __init__(self, own, alike):
+        self.it, self._alike, self._began, self._theirs = own, alike, False, False
+
+    def offer(self, theirs):
+        """Before each reading: that of the source, or None."""
+        if theirs and not self._began and getattr(theirs, self._alike) == getattr(self.it, self._alike):
+            self.it.close()
+            self.it, self._theirs = theirs.hold(), True
+        self._began = True
+
+    def since(self, now):
+        """From when on what the source read is as good as a reading at `now` (CLOCK_BOOTTIME, ns); None where it is
+        one's own."""
+        return now - RECENT if self._theirs else None
+
+
 class Rapl:
     """The zones of the processors below `root` of which none is inside another. One that is not of a package is all
     there is: of the platform the node, of a core the packages."""
 
     def __init__(self, root, options):
-        self._zones, self._began, self._shared = Followed(root, clock), False, False
-        self.name, self.lacks, self.holders = self._zones.name, self._zones.lacks, {}
-        summed = zones.summed(self._zones.zones)
-        self._parts = {zone: Part(zone.name, KIND_OF.get(zone.kind, PACKAGE)) for zone in self._zones.zones
+        own = Followed(root, clock)
+        self.name, self.lacks, self.holders = own.name, own.lacks, {}
+        summed = zones.summed(own.zones)
+        self._parts = {zone: Part(zone.name, KIND_OF.get(zone.kind, PACKAGE)) for zone in own.zones
                        if zone.name in summed}
+        self._followed = Shared(own, "zones")
 
     def share(self, others):
-        """Those of the source rapl, where it is there from the first reading on: each change begins all anew."""
-        source = others.get("rapl")
-        if source and not self._began and source.zones.zones == self._zones.zones:
-            self._zones.close()
-            self._zones, self._shared = source.zones.hold(), True
-        self._began = True
+        """Those of the source rapl."""
+        self._followed.offer(getattr(others.get("rapl"), "zones", None))
 
     def read(self, jobs):
         """Their readings."""
-        found = self._zones.read(clock()[0] - RECENT if self._shared else None)
+        found = self._followed.it.read(self._followed.since(clock()[0]))
         return {part: found[zone] for zone, part in self._parts.items()}
 
     def close(self):
         """Ends their thread."""
-        self._zones.close()
+        self._followed.it.close()
 
 
 KIND_OF = {zones.DRAM: DRAM, zones.PSYS: WHOLE}
@@ -112,30 +129,25 @@ class Whole:
     added up from reading to reading."""
 
     def __init__(self, meters, name):
-        self._meters, self.name, self.lacks, self.holders = meters, name, {}, {}
+        self._meters, self.name, self.lacks, self.holders = Shared(meters, "whole"), name, {}, {}
         self._sums = {}             # {name: (since, nJ, watts, at)}
-        self._began = self._shared = False
 
     def share(self, others):
-        """Those of the source power, where it is there from the first reading on."""
-        source = others.get("power")
-        if source and not self._began and source.meters.whole == self._meters.whole:
-            self._meters.close()
-            self._meters, self._shared = source.meters.hold(), True
-        self._began = True
+        """Those of the source power."""
+        self._meters.offer(getattr(others.get("power"), "meters", None))
 
     def read(self, jobs):
         """Their readings. Where one answers, worse kinds are not asked: only one counts, and some take their time."""
-        found, wall, since = {}, clock()[2], boottime() - RECENT if self._shared else None
-        for kind in self._meters.kinds:
-            found.update(self._meters.read((kind,), since))
-            if any(_tells(found.get(name)) for name in self._meters.whole):
+        meters, found, wall = self._meters.it, {}, clock()[2]
+        for kind in meters.kinds:
+            found.update(meters.read((kind,), self._meters.since(boottime())))
+            if any(_tells(found.get(name)) for name in meters.whole):
                 break
-        return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in self._meters.whole}
+        return {Part(name, WHOLE): self._reading(name, found.get(name), wall) for name in meters.whole}
 
     def close(self):
         """Closes them."""
-        self._meters.close()
+        self._meters.it.close()
 
     def _reading(self, name, said, wall):
         if said is not None and said.energy is not None:

@@ -4,9 +4,7 @@ import errno
 import os
 
 from colmet.node import compiled
-from colmet.node.account.readers import AUTO
-from colmet.node.backends import Unavailable
-from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.bpf import helper, need_btf, program, refusal
 from colmet.node.cgroup.hierarchies import Hierarchies, hierarchy, places
 from colmet.node.jobs.job import directory_key
 from colmet.node.jobs.numbered import Numbered, rows
@@ -33,23 +31,12 @@ class Bpf:
         self._programs.close()
 
 
-def works(root, options):
-    """Whether it opens for a node with these options."""
-    if options.task_reader not in (AUTO, Bpf.name):
-        return False
-    try:
-        Bpf(root, options).close()
-    except Unavailable:
-        return False
-    return True
-
-
 class Processes:
     """Those of jobs of the hierarchy of cgroups `each`, its st_dev. Raises Unavailable."""
 
     def __init__(self, each):
-        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
-        self._ffi, self._lib = helper.ffi, helper.lib
+        loaded = helper()
+        self._ffi, self._lib = loaded.ffi, loaded.lib
         controller, number = hierarchy(each)
         need_btf()
         opened = self._ffi.new("struct processes **")

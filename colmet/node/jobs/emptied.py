@@ -9,7 +9,7 @@ import os
 
 from colmet.node import compiled
 from colmet.node.backends import Unavailable
-from colmet.node.bpf import need_btf, program, refusal
+from colmet.node.bpf import helper, need_btf, program, refusal
 from colmet.node.cgroup.hierarchies import hierarchy
 from colmet.node.clock import boottime
 from colmet.node.jobs.job import Cgroup, directory_key, others
@@ -24,9 +24,9 @@ class Bpf:
     name = "bpf"
 
     def __init__(self):
-        helper = compiled.load("_account", "gcc, libbpf and the headers of both it and Python")
+        loaded = helper()
         need_btf()
-        self._ffi, self._lib = helper.ffi, helper.lib
+        self._ffi, self._lib = loaded.ffi, loaded.lib
         opened = self._ffi.new("struct emptied **")
         code = self._lib.emptied_open(opened, os.fsencode(OBJECT))
         if code:

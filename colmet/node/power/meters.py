@@ -4,6 +4,7 @@ import time
 
 from colmet.node.backends import Unavailable
 from colmet.node.clock import boottime
+from colmet.node.held import Held
 from colmet.node.log import Faults
 from colmet.node.power import bmc
 from colmet.node.power.command import OLD_DEFAULT, Command
@@ -20,7 +21,7 @@ CRAY, COMMAND, BMC, REDFISH, HWMON = "cray", "ipmipower-cmd", "ipmi", "redfish",
 IPMI = (COMMAND, BMC)       # those of 0.6's table
 
 
-class Meters:
+class Meters(Held):
     """Those below `root`, and those that `options` name. Raises Unavailable where there is none.
 
     `absent` is {kind: why it is not there}, `lacks` {meter or kind: why it cannot be read} of those that are there,
@@ -29,7 +30,7 @@ class Meters:
 
     def __init__(self, root, options, start=START):
         self.absent, self.lacks, self._faults = {}, {}, Faults()
-        self._holders, self._latest = 1, {}     # {kind: (when it was read, what it said)}
+        self._latest = {}           # {kind: (when it was read, what it said)}
         self._readers = {}          # {kind: [reader]}
         for kind, found in _kinds(root, options).items():
             try:
@@ -72,17 +73,8 @@ class Meters:
             found.update(said)
         return found
 
-    def hold(self):
-        """Itself, for one more who reads and closes it."""
-        self._holders += 1
-        return self
-
-    def close(self):
-        """Closes all, when the last who holds it does; what hangs is left to its thread, which does so when it comes
-        back."""
-        self._holders -= 1
-        if self._holders:
-            return
+    def _end(self):
+        """Closes all; what hangs is left to its thread, which does so when it comes back."""
         for readers in self._readers.values():
             for reader in readers:
                 reader.close()

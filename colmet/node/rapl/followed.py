@@ -5,13 +5,14 @@ import threading
 
 from colmet.node.backends import Unavailable
 from colmet.node.clock import SECOND
+from colmet.node.held import Held
 from colmet.node.rapl.power_pmu import PowerPmu
 from colmet.node.rapl.powercap import Powercap
 
 READERS = (Powercap, PowerPmu)
 
 
-class Followed:
+class Followed(Held):
     """Those below `root`; `clock` gives (CLOCK_BOOTTIME, ns of it asleep, Unix time). `name`, `zones` and `lacks` are
     those of the reader; `refused` says of the one before it why it is not that. Raises Unavailable where nothing counts
     energy that this user may read."""
@@ -20,7 +21,7 @@ class Followed:
         self.refused = {}
         self._reader = self._open(root, clock)
         self.name, self.zones, self.lacks = self._reader.name, self._reader.zones, self._reader.lacks
-        self._clock, self._holders, self._latest, self._at = clock, 1, {}, 0
+        self._clock, self._latest, self._at = clock, {}, 0
         self._lock, self._ended = threading.Lock(), threading.Event()
         if self.interval:
             threading.Thread(target=self._follow, name="rapl", daemon=True).start()
@@ -37,16 +38,8 @@ class Followed:
                 self._latest, self._at = self._reader.read(), self._clock()[0]
         return self._latest
 
-    def hold(self):
-        """Itself, for one more who reads and closes it."""
-        self._holders += 1
-        return self
-
-    def close(self):
-        """Ends the thread and closes the files, when the last who holds it does."""
-        self._holders -= 1
-        if self._holders:
-            return
+    def _end(self):
+        """Ends the thread and closes the files."""
         self._ended.set()
         with self._lock:
             self._reader.close()
